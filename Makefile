@@ -1,0 +1,72 @@
+# Every target sets up .venv first if that is needed: `make run` is enough in a fresh clone.
+
+PYTHON = python3
+EXPERIMENT = baseline
+ARGS =
+
+VENV = .venv
+BIN = $(VENV)/bin
+READY = $(VENV)/.installed
+PIP = $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input
+
+# Whatever the calling shell has active, only .venv is used.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV CONDA_PREFIX __PYVENV_LAUNCHER__
+unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV PIP_REQUIRE_HASHES PIP_CONSTRAINT
+unexport PIP_REQUIREMENT PIP_NO_DEPS PIP_NO_BINARY PIP_PRE PIP_DRY_RUN PIP_NO_BUILD_ISOLATION
+unexport MYPYPATH PYTEST_ADDOPTS
+
+# A checkout that was copied or moved must not go on running the code of the old place.
+ifneq ($(wildcard $(READY)),)
+ifneq ($(shell cat $(READY)),$(CURDIR))
+$(shell rm -f $(READY))
+endif
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help run test verify verify-short bench lock clean
+
+help: ## this list
+	@echo "make TARGET [ARGS=\"...\"] [PYTHON=python3.12]"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
+
+run: $(READY) ## run the study EXPERIMENT=baseline; ARGS="key=value ..." changes its settings
+	@$(BIN)/sim run experiment=$(EXPERIMENT) $(ARGS)
+
+test: $(READY) ## style, types and tests; ARGS goes to pytest
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest $(ARGS)
+
+verify: $(READY) ## the whole statistical verification suite
+	@$(BIN)/python -m pytest tests/verification $(ARGS)
+
+verify-short: $(READY) ## the quick part of it
+	@$(BIN)/python -m pytest tests/verification -m short $(ARGS)
+
+bench: $(READY) ## how fast the simulation runs
+	@$(BIN)/python tests/benchmarks/bench.py $(ARGS)
+
+lock: $(READY) ## refresh requirements.lock after a change of pyproject.toml; ARGS=--upgrade for newer versions
+	@CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/python -m piptools compile --quiet --extra dev --generate-hashes \
+		--strip-extras --allow-unsafe --no-emit-options --no-emit-index-url --no-emit-find-links \
+		--no-emit-trusted-host $(ARGS) --output-file requirements.lock pyproject.toml
+
+clean: ## remove .venv, caches and builds; results stay
+	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp is written last, so that an interrupted installation starts afresh. First pip itself and what builds
+# the one dependency without a wheel, then the rest, each against the hashes in requirements.lock.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null || { \
+		echo "Python 3.11, 3.12 or 3.13 is needed, and '$(PYTHON)' is $$(command -v $(PYTHON) >/dev/null && $(PYTHON) -V 2>&1 || echo missing). Name one: make PYTHON=python3.12" >&2; \
+		exit 1; }
+	@if test -e $@ && $(BIN)/python -c '' 2>/dev/null; then echo "Updating $(VENV) ..."; else \
+		echo "Setting up $(VENV) (about a minute, once) ..."; $(PYTHON) -m venv --clear $(VENV); fi
+	@rm -f $@
+	@awk '/^[a-z]/ { keep = /^(pip|setuptools)==/ } keep' requirements.lock > $(VENV)/build.lock
+	@$(PIP) --require-hashes --no-deps -r $(VENV)/build.lock
+	@$(PIP) --require-hashes --no-build-isolation -r requirements.lock
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@printf '%s\n' "$(CURDIR)" > $@

@@ -1,0 +1,104 @@
+"""Numbers as planners say them: precise where the runs allow it, and honest where they do not."""
+
+from __future__ import annotations
+
+from datetime import date
+from math import ceil, floor
+
+from sim.analysis.intervals import proportion
+
+PHRASES = {
+    "hubs_open": "{} hubs open",
+    "jobs_supported": "{} jobs supported",
+    "jobs_created": "{} jobs created",
+    "jobs_additional": "{} additional jobs",
+    "exports_usd_per_year": "{} of exports a year",
+    "exports_usd_cumulative": "{} of exports in total",
+    "women_share": "{} women",
+}
+"""How a value of a metric is said; other metrics take their name with spaces."""
+
+NAMES = {
+    "exports_usd_per_year": "exports a year",
+    "exports_usd_cumulative": "exports in total",
+    "women_share": "share of women",
+}
+"""How a metric is called, where its name with spaces will not do."""
+
+
+def number(value: float) -> str:
+    """A number with thousands separators: no decimals from 100 on, three significant digits below."""
+    return f"{value:,.0f}" if abs(value) >= 99.95 or value == round(value) else f"{value:.3g}"
+
+
+def day(value: date) -> str:
+    """A date as 31 December 2027."""
+    return f"{value.day} {value:%B %Y}"
+
+
+def amount(metric: str, value: float) -> str:
+    """A value in the unit of its metric: 25,000, $150m, 20%. Counts are whole from 10 on."""
+    if metric.startswith("exports_usd"):
+        return f"${number(value / 1e6)}m"
+    if metric.endswith("_share"):
+        return f"{number(100 * value)}%"
+    return number(value if abs(value) < 10 else round(value))
+
+
+def name(metric: str) -> str:
+    """The name of a metric in words: hubs open, share of women."""
+    return NAMES.get(metric, metric.replace("_", " "))
+
+
+def quantity(metric: str, value: float) -> str:
+    """A value with the name of its metric: 250 hubs open, $150m of exports a year."""
+    return PHRASES.get(metric, f"{{}} {name(metric)}").format(amount(metric, value))
+
+
+def shortfall(metric: str, median: float, level: float) -> str:
+    """A median beside a goal: median 6,800: 18,200 short of 25,000."""
+    distance = abs(level - median)
+    gap = f"{number(100 * distance)} points" if metric.endswith("_share") else amount(metric, distance)
+    side = f"{gap} short of" if median < level else f"{gap} above" if median > level else "exactly"
+    return f"median {amount(metric, median)}: {side} {amount(metric, level)}"
+
+
+def percent(share: float) -> str:
+    """A share in whole per cent, with 0% and 100% kept for none and all."""
+    if 0 < share <= 0.005:
+        return "<1%"
+    if 0.995 <= share < 1:
+        return ">99%"
+    return f"{100 * share:.0f}%"
+
+
+def probability(successes: int, n: int) -> str:
+    """A share of runs in twentieths: about 9 in 20.
+
+    None and all are only said when they are so, together with what n runs can exclude (the far end of the
+    95% Wilson interval). Below 20 runs a twentieth is finer than what was seen, so the count is said too.
+    """
+    if n == 0:
+        return "unknown (no finished run)"
+    estimate = proportion(successes, n)
+    if successes == 0:
+        seen = "the only run did not get there" if n == 1 else f"no run of {n:,} got there"
+        return f"0 in 20 ({seen}; at most about {_odds(estimate.high)})"
+    if successes == n:
+        seen = "the only run got there" if n == 1 else f"all {n:,} runs got there"
+        return f"20 in 20 ({seen}; at most about {_odds(1 - estimate.low)} would not)"
+    twentieths = floor(20 * estimate.value + 0.5)
+    if twentieths == 0:
+        return f"less than 1 in 20 ({successes:,} of {n:,} runs)"
+    if twentieths == 20:
+        return f"more than 19 in 20 ({successes:,} of {n:,} runs)"
+    return f"about {twentieths} in 20" + (f" ({successes} of {n} runs)" if n < 20 else "")
+
+
+def _odds(share: float) -> str:
+    """An upper bound as 1 in N with a round N, never rounded towards smaller bounds."""
+    if share > 1 / 3:
+        return f"{ceil(20 * share)} in 20"
+    n = floor(1 / share)
+    step = 1 if n < 20 else 5 if n < 100 else 10 ** (len(str(n)) - 1)
+    return f"1 in {n // step * step:,}"

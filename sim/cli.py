@@ -1,0 +1,108 @@
+"""The command `sim`."""
+
+import signal
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+USAGE = """usage: sim run [experiment=NAME] [key=value ...]   run a study
+       sim run -m key=1,2 ...                      one study after the other, a folder each (Hydra multirun)
+       sim list                                    the experiments and the question each asks
+       sim parameters [experiment=NAME] [key=...]  every parameter with value, unit, source
+       sim run --help | --version
+
+common keys: experiment=baseline replications=400 seed=1 workers=2 out=DIR only=REPLICATION end=2030-12-31"""
+MISTAKE = 2
+
+
+def main() -> None:
+    """Entry point: `sim` and `python -m sim`."""
+    command, *arguments = sys.argv[1:] or ["--help"]
+    from sim.config import InputError
+
+    try:
+        if command == "run":
+            _run(arguments)
+        elif command == "list":
+            _list()
+        elif command == "parameters":
+            _parameters(arguments)
+        elif command == "--version":
+            from sim import __version__
+
+            print(f"sim {__version__}")
+        elif command in ("--help", "-h", "help"):
+            print(USAGE)
+        else:
+            raise InputError(f"{command}: no such command; try run, list, parameters, --help")
+    except InputError as mistake:
+        _stop(mistake)
+
+
+def _run(arguments: list[str]) -> None:
+    import hydra
+
+    from sim._paths import CONF
+    from sim.config import compose_config, read_study, register
+
+    if not any(argument.startswith("-") for argument in arguments):
+        read_study(compose_config(arguments))  # Hydra's own messages are long; ours come first
+    register()
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.argv = ["sim run", *arguments]
+    hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(_job)()
+
+
+def _job(cfg: Any) -> None:
+    """What Hydra runs: once, or for every combination of a multirun."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+    from omegaconf import OmegaConf
+
+    from sim.config import InputError
+    from sim.workflow import run
+
+    hydra_config = HydraConfig.get()
+    many = hydra_config.mode == RunMode.MULTIRUN
+    out = Path(hydra_config.sweep.dir) / str(hydra_config.job.num) if many else None
+    command = ["sim", "run", *hydra_config.overrides.task]
+    config: Any = OmegaConf.to_container(cfg, resolve=True)
+    try:
+        code = run(config, hydra_config.runtime.choices["experiment"], out, command)
+    except InputError as mistake:
+        if many:  # Hydra catches it, prints the line, and goes on with the other jobs
+            raise
+        _stop(mistake)
+    if code and many:
+        raise InputError(f"exit code {code}")
+    sys.exit(code) if code else None
+
+
+def _list() -> None:
+    from sim.config import experiments
+
+    found = list(experiments())
+    width = max(len(name) for name, _ in found)
+    for name, question in found:
+        print(f"{name:{width}}  {question}")
+
+
+def _parameters(arguments: list[str]) -> None:
+    from sim.config import compose_config, parameter_rows, read_study
+
+    head = ("parameter", "value", "unit", "drawn per", "source", "meaning")
+    rows = [head, *parameter_rows(read_study(compose_config(arguments)))]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    for row in rows:
+        print("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _terminate(*_: object) -> NoReturn:
+    from sim.study.montecarlo import Terminated
+
+    raise Terminated
+
+
+def _stop(mistake: Exception) -> NoReturn:
+    print(mistake, file=sys.stderr)
+    sys.exit(MISTAKE)

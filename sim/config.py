@@ -1,0 +1,227 @@
+"""What a valid study is, how it is read, and what is said when it is not valid."""
+
+import datetime
+import difflib
+import json
+from collections.abc import Iterator
+from hashlib import sha256
+from itertools import product
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.errors import CompactHydraException, ConfigCompositionException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from sim._paths import CONF, EXPERIMENTS
+from sim.model.metrics import METRICS
+from sim.model.parameters import Group, Parameter, World, walk
+
+HOW_IT_RUNS = ("workers", "out", "only", "observations")
+"""Keys that say how a study is run or drawn, not what comes out."""
+
+
+class InputError(CompactHydraException):
+    """The user's mistake, in one line for each; shown without a traceback."""
+
+
+class Goal(Group):
+    """A metric that should reach a level by a date."""
+
+    metric: str
+    level: float = Field(allow_inf_nan=False)
+    by: datetime.date
+    label: str
+    source: str
+
+    @model_validator(mode="after")
+    def _check(self) -> "Goal":
+        if self.metric not in METRICS:
+            raise ValueError(f"metric should be one of {', '.join(METRICS)}; got {self.metric!r}")
+        return self
+
+
+class Sweep(BaseModel):
+    """Scenarios to run side by side: every combination of the values listed for each dotted key."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    grid: dict[str, list[Any]] = {}
+
+
+class Study(World):
+    """A world, the goals it is judged by, and the replications that are run of it."""
+
+    question: str
+    title: str
+    goals: dict[str, Goal]
+    replications: int = Field(ge=1, le=10**6)
+    seed: int = Field(ge=0, lt=2**63)
+    workers: int = Field(ge=0, le=1024)
+    only: int | None = Field(ge=0, lt=10**6)
+    record_on: list[datetime.date]
+    observations: str | None
+    tables: list[Literal["runs", "monthly", "sites"]]
+    sweep: Sweep
+    out: Path | None
+
+    @model_validator(mode="after")
+    def _check_dates(self) -> "Study":
+        for name, goal in self.goals.items():
+            if not self.start.date <= goal.by <= self.end:
+                raise ValueError(
+                    f"goals.{name}.by should be between start.date {self.start.date} and end {self.end}, got {goal.by}"
+                )
+        return self
+
+    @property
+    def judged(self) -> list[datetime.date]:
+        """Dates the metrics are taken at: those of the goals, or the last day if there is no goal."""
+        return sorted({goal.by for goal in self.goals.values()} or {self.end})
+
+
+def register() -> None:
+    """Make each experiments/NAME.yaml the Hydra option experiment=NAME."""
+    for file in sorted(EXPERIMENTS.glob("*.yaml")):
+        ConfigStore.instance().store(
+            group="experiment", name=file.stem, node=OmegaConf.load(file), package="_global_", provider="experiments"
+        )
+
+
+def experiments() -> Iterator[tuple[str, str]]:
+    """Names of the experiments with their question."""
+    for file in sorted(EXPERIMENTS.glob("*.yaml")):
+        yield file.stem, str(yaml.safe_load(file.read_text())["question"])
+
+
+def compose_config(overrides: list[str]) -> DictConfig:
+    """Compose the configuration with Hydra, or raise InputError with one line that says what is wrong."""
+    register()
+    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
+        try:
+            return compose("config", overrides=overrides)
+        except ConfigCompositionException as error:
+            raise InputError(_composition_message(error, overrides)) from None
+        except (CompactHydraException, OmegaConfBaseException) as error:
+            raise InputError(" ".join(str(error).split())) from None
+
+
+def _composition_message(error: Exception, overrides: list[str]) -> str:
+    """One line for what Hydra says in several, with the nearest key for a misspelt one."""
+    text = str(error)
+    if "Could not override '" in text:
+        key = text.split("Could not override '")[1].split("'")[0]
+        known = dotted_keys(OmegaConf.to_container(compose("config"), resolve=False))
+        got = next((o.split("=", 1)[1] for o in overrides if o.split("=", 1)[0].lstrip("+~") == key and "=" in o), "")
+        return f"{key}: no such key{_nearest(key, known)} (got {got})"
+    return " ".join(f"{text} {error.__cause__ or ''}".split())
+
+
+def read_study(cfg: DictConfig | dict[str, Any]) -> Study:
+    """Validate a composed configuration; all mistakes at once.
+
+    Raises
+    ------
+    InputError
+        With a line for each mistake: the key, what is allowed, the value.
+    """
+    try:
+        raw = OmegaConf.to_container(cfg, resolve=True) if isinstance(cfg, DictConfig) else cfg
+    except OmegaConfBaseException as error:
+        raise InputError(" ".join(str(error).split())) from None
+    try:
+        return Study.model_validate(raw)
+    except ValidationError as errors:
+        lines = [_validation_message(dict(error), raw) for error in errors.errors()]
+        raise InputError("\n".join(dict.fromkeys(lines))) from None
+
+
+def _validation_message(error: dict[str, Any], raw: Any) -> str:
+    path = ".".join(str(part) for part in error["loc"])
+    message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    if error["type"] == "extra_forbidden":
+        parent = _field_names(error["loc"][:-1])
+        return f"{path}: no such key{_nearest(str(error['loc'][-1]), parent)} (got {error['input']!r})"
+    if error["type"] == "missing":
+        return f"{path}: is missing"
+    got = error["input"]
+    if isinstance(got, dict):
+        got = got.get("value", None)
+        if got is None or not path:
+            return f"{path}: {message}" if path else message
+    return f"{path}: {message} (got {got!r})"
+
+
+def _field_names(path: tuple[Any, ...]) -> list[str]:
+    """Names of the fields of the model at a path of the study."""
+    model: Any = Study
+    for part in path:
+        field = model.model_fields.get(part) if isinstance(model, type) else None
+        annotation = field.annotation if field else model
+        arguments = getattr(annotation, "__args__", ())
+        model = arguments[-1] if arguments else annotation
+    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+
+
+def _nearest(key: str, known: list[str]) -> str:
+    """Hint at the known key that is most like a misspelt one."""
+    close = difflib.get_close_matches(key, known, 1, 0.6)
+    if not close:  # the right name in the wrong group
+        close = [k for k in known if k.rsplit(".", 1)[-1] == key.rsplit(".", 1)[-1]][:1]
+    return f", did you mean {close[0]}?" if close else "; `sim parameters` lists them"
+
+
+def dotted_keys(node: Any, prefix: str = "") -> list[str]:
+    """Dotted paths of every key in a nested mapping."""
+    keys: list[str] = []
+    if isinstance(node, dict):
+        for name, child in node.items():
+            keys.append(f"{prefix}{name}")
+            keys += dotted_keys(child, f"{prefix}{name}.")
+    return keys
+
+
+def scenarios(cfg: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Expand `sweep`: (overrides, configuration) of every scenario; one with no overrides if nothing is swept."""
+    study = read_study(cfg)
+    grid = study.sweep.grid
+    for key, values in grid.items():
+        if not values:
+            raise InputError(f"sweep.grid.{key}: should list at least one value (got [])")
+    expanded = []
+    for values in product(*grid.values()):
+        overrides = dict(zip(grid, values, strict=True))
+        variant = json.loads(json.dumps(cfg)) | {"sweep": {}}
+        for key, value in overrides.items():
+            _assign(variant, key, value)
+        read_study(variant)
+        expanded.append((overrides, variant))
+    return expanded
+
+
+def _assign(cfg: dict[str, Any], key: str, value: Any) -> None:
+    *parents, name = key.split(".")
+    level: Any = cfg
+    for part in (*parents, name):
+        if not isinstance(level, dict) or part not in level:
+            raise InputError(f"sweep.grid.{key}: no such key{_nearest(key, dotted_keys(cfg))}")
+        parent, level = level, level[part]
+    parent[name] = value
+
+
+def digest(cfg: dict[str, Any]) -> str:
+    """Digest of a configuration: SHA-256 of what decides the results, as canonical JSON."""
+    decides = {key: value for key, value in cfg.items() if key not in HOW_IT_RUNS}
+    return sha256(json.dumps(decides, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def parameter_rows(study: Study) -> list[tuple[str, str, str, str, str, str]]:
+    """(key, value, unit, drawn per, source, meaning) of every parameter."""
+    return [(path, _plain(p), p.spec.unit, p.spec.per, p.source, p.spec.about) for path, p in walk(study)]
+
+
+def _plain(parameter: Parameter) -> str:
+    return f"{parameter.value:g}" if isinstance(parameter.value, int | float) else str(parameter.value)

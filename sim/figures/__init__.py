@@ -1,0 +1,24 @@
+"""Figures, one per file, drawn from the saved tables of a run only.
+
+Each module has ``draw(run, folder) -> list[Path]``: it writes a PNG and, beside it, the plotted numbers as CSV,
+and returns an empty list when the run holds nothing to draw.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sim.figures.style import Run
+
+
+def draw_all(run: Run, folder: Path) -> list[Path]:
+    """Draw every figure that applies to a run: heat maps for a sweep, otherwise all figures of one scenario."""
+    # matplotlib is slow to import, so the figures are too: late.
+    from sim.figures import exports, goal_probability, hubs_open, jobs, outcome_dots, sweep_heatmap, time_use
+
+    if len(run.manifest.get("scenarios") or ()) > 1:
+        return sweep_heatmap.draw(run, folder)
+    single = (hubs_open, jobs, goal_probability, outcome_dots, time_use, exports)
+    return [path for figure in single for path in figure.draw(run, folder)]

@@ -1,0 +1,108 @@
+"""How likely each goal is, by every date."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.ticker import FuncFormatter
+
+from sim.analysis import words
+from sim.analysis.goals import Goal
+from sim.analysis.reached import Curve, reached_by
+from sim.analysis.tables import finished, met_by_date, national, of_scenario, reached
+from sim.figures import style
+from sim.figures.fan import FEW, mark_dates, time_axis
+from sim.figures.style import Label, Run
+
+BOX = {"facecolor": "white", "edgecolor": "none"}
+DASHES = ("-", (0, (6, 2)), (0, (2, 1.5)))
+
+
+@style.styled
+def draw(run: Run, folder: Path) -> list[Path]:
+    """Write goal_probability.png and goal_probability.csv: a curve for each level of each metric."""
+    rows = finished(of_scenario(run.table("runs"), 0))
+    grid = national(run.table("monthly"), "hubs_open").dates
+    same: dict[tuple[str, float], list[Goal]] = {}
+    for goal in style.goals_of(run):
+        same.setdefault((goal.metric, goal.level), []).append(goal)
+    if not same or not rows.num_rows or not grid.size:
+        return []
+
+    days = grid.tolist()
+    end, n = days[-1], rows.num_rows
+    caption = (
+        f"Share of {n:,} {'runs' if n > 1 else 'run'} in which each goal was reached by each date, to "
+        f"{words.day(end)}. Runs that never got there count too. "
+        + ("Shades: 95% interval at each single date (Wilson)." if n >= FEW else "Too few runs to shade intervals.")
+    )
+    figure = style.new_figure(9.5, 5.4, run, caption)
+    axes = figure.subplots()
+    columns: dict[str, list[Any]] = {}
+    labels = []
+    for index, goals in enumerate(same.values()):
+        curve = reached_by(reached(rows, goals[0]), grid)
+        colour = style.PALETTE[index % len(style.PALETTE)]
+        dash = DASHES[index % len(DASHES)]
+        if n >= FEW:
+            low, high = 100 * curve.low, 100 * curve.high
+            axes.fill_between(days, low, high, step="post", color=colour, alpha=0.12, linewidth=0)
+        axes.step(days, 100 * curve.probability, where="post", color=colour, linestyle=dash, linewidth=1.8)
+        text = style.wrap(_in_words(goals, curve), 36)
+        labels.append(Label(float(100 * curve.probability[-1]), text, colour))
+        for column, values in _columns(goals[0], curve).items():
+            columns.setdefault(column, []).extend(values)
+
+    axes.set_ylim(-2, 102)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}%"))
+    axes.set_ylabel("share of runs that got there")
+    time_axis(axes, days)
+    mark_dates(axes, {goal.by for goals in same.values() for goal in goals if days[0] <= goal.by <= end})
+    style.label_right(axes, labels)
+    axes.set_title(_answer(next(iter(same.values())), rows, end), pad=18)
+    if not any(label.at for label in labels):
+        message = f"No run reached any of the goals by {words.day(end)}."
+        axes.text(0.5, 0.55, message, transform=axes.transAxes, ha="center", va="center", bbox=BOX)
+    return style.save(figure, folder, "goal_probability", run, columns)
+
+
+def _answer(goals: list[Goal], rows: Any, end: date) -> str:
+    """Probability of a goal by its last deadline within the runs."""
+    due = [goal for goal in goals if goal.by <= end]
+    if not due:
+        return "How likely each goal is, by date"
+    goal = max(due, key=lambda goal: goal.by)
+    chance = words.probability(*met_by_date(rows, goal))
+    what = f"{words.quantity(goal.metric, goal.level)} by {words.day(goal.by)}:"
+    return f"{what} {chance}" if len(what + chance) < 75 else f"{what}\n{chance}"
+
+
+def _in_words(goals: list[Goal], curve: Curve) -> str:
+    """What a curve shows: the goal, and its probability at each deadline and at the end."""
+    goal, end = goals[0], curve.dates[-1].item()
+    if not curve.probability[-1]:
+        return f"{words.quantity(goal.metric, goal.level)}: no run reached it by {words.day(end)}"
+    dates = sorted({goal.by for goal in goals if curve.dates[0].item() <= goal.by < end} | {end})
+    shares = [
+        curve.probability[np.searchsorted(curve.dates, np.datetime64(day, "D"), side="right") - 1] for day in dates
+    ]
+    by = ", ".join(
+        f"{words.percent(share)}\u00a0by\u00a0{day:%b\u00a0%Y}" for day, share in zip(dates, shares, strict=True)
+    )
+    return f"{words.quantity(goal.metric, goal.level)}: {by}"
+
+
+def _columns(goal: Goal, curve: Curve) -> dict[str, list[Any]]:
+    dates = curve.dates.size
+    return {
+        "metric": [goal.metric] * dates,
+        "level": [goal.level] * dates,
+        "date": curve.dates.tolist(),
+        "probability": curve.probability.tolist(),
+        "low": curve.low.tolist(),
+        "high": curve.high.tolist(),
+        "n": [curve.n] * dates,
+    }

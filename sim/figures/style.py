@@ -1,0 +1,255 @@
+"""What all figures share: colours, text placement, the caption, and files that are the same whenever they are drawn."""
+
+from __future__ import annotations
+
+import csv
+import re
+import textwrap
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from sim.analysis import words
+from sim.analysis.goals import Goal, read_goals
+from sim.analysis.intervals import Floats
+
+BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#000000",
+)
+PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+"""Okabe and Ito (2008), Color Universal Design; its yellow is left out: too pale for lines on white."""
+
+GREY = "#666666"
+SMALL = 8.0
+"""Font size of labels and caption, in points."""
+
+styled = matplotlib.style.context(
+    [
+        "default",
+        {
+            "axes.axisbelow": True,
+            "axes.edgecolor": GREY,
+            "axes.spines.right": False,
+            "axes.spines.top": False,
+            "axes.titlelocation": "left",
+            "axes.titlesize": 11,
+            "axes.titleweight": "bold",
+            "font.size": 9,
+            "savefig.dpi": 150,
+            "text.parse_math": False,  # dollars are dollars
+            "xtick.color": GREY,
+            "ytick.color": GREY,
+            "xtick.labelcolor": "black",
+            "ytick.labelcolor": "black",
+        },
+    ]
+)
+"""Decorator: draw under this style, whatever the user's own matplotlib settings, and leave those alone."""
+
+_LINE = SMALL * 1.45 / 72  # height of a line of caption, inches
+_CHARACTERS = 15.0  # of caption per inch, on the safe side
+
+
+class Run(Protocol):
+    """What figures read of a run folder (see ``sim.results.folder``)."""
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """Seed, replications, experiment, title, version, config_digest, scenarios."""
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The resolved configuration; here, its goals and its sweep."""
+
+    def table(self, name: str) -> Any:
+        """The table `runs`, `monthly` or `sites` (a pyarrow.Table)."""
+
+
+class Label(NamedTuple):
+    """Text that wants to stand at a position of an axis, in data units."""
+
+    at: float
+    text: str
+    colour: str
+
+
+def goals_of(run: Run, *metrics: str) -> list[Goal]:
+    """Goals of a run, those on the given metrics only if any are given."""
+    goals = read_goals(run.config.get("goals"))
+    return [goal for goal in goals if not metrics or goal.metric in metrics]
+
+
+def new_figure(width: float, height: float, run: Run, caption: str) -> Figure:
+    """Empty figure with its caption at the bottom.
+
+    Parameters
+    ----------
+    width, height : float
+        Size in inches, caption included.
+    run : Run
+        Named below the caption by experiment, seed, replications, configuration and version.
+    caption : str
+        What is shown, in plain words.
+    """
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    manifest = run.manifest
+    source = (
+        f"{manifest['experiment']}: seed {manifest['seed']}, n = {manifest['replications']:,}, "
+        f"config {manifest['config_digest'][:12]}, sim {manifest['version']}"
+    )
+    lines = [*textwrap.wrap(caption, int(width * _CHARACTERS)), source]
+    for index, text in enumerate(lines):
+        y = (len(lines) - index - 0.4) * _LINE / height
+        colour = GREY if text is source else BLACK
+        figure.text(0.1 / width, y, text, fontsize=SMALL, color=colour, va="center", in_layout=False)
+    below = (len(lines) + 0.8) * _LINE / height
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.set(rect=(0.005, below, 0.99, 0.995 - below))  # type: ignore[call-arg]
+    return figure
+
+
+def wrap(text: str, width: int) -> str:
+    """Break a text into lines: after spaces and, in dotted names, after dots and underscores."""
+    lines = [""]
+    for piece in re.split(r"(?<=[ _])|(?<=\.)(?=[A-Za-z_])", text):
+        if lines[-1] and len(lines[-1]) + len(piece.rstrip(" ")) > width:
+            lines.append("")
+        lines[-1] += piece
+    return "\n".join(line.rstrip(" ") for line in lines)
+
+
+def spread(wanted: Sequence[float], sizes: Sequence[float], low: float, high: float) -> Floats:
+    """Positions nearest to the wanted ones (least squares) at which labels of given sizes do not overlap.
+
+    Parameters
+    ----------
+    wanted, sizes : sequence of float, shape (n,)
+        Centre and extent of each label, in one unit. Labels keep the order of their wanted centres.
+    low, high : float
+        Range to stay in. If the labels do not fit, they run past its lower end.
+
+    Notes
+    -----
+    Taking the room that labels need off their positions leaves an isotonic regression, solved by pooling adjacent
+    violators (Barlow et al. 1972, Statistical Inference under Order Restrictions).
+    """
+    if not len(wanted):
+        return np.empty(0)
+    order = np.argsort(wanted, kind="stable")
+    size = np.asarray(sizes, dtype=np.float64)[order]
+    room = np.cumsum(size) - size / 2
+    blocks: list[list[float]] = []
+    for position in np.asarray(wanted, dtype=np.float64)[order] - room:
+        blocks.append([float(position)])
+        while len(blocks) > 1 and np.mean(blocks[-2]) > np.mean(blocks[-1]):
+            last = blocks.pop()
+            blocks[-1] += last
+    pooled = np.concatenate([np.full(len(block), np.mean(block)) for block in blocks])
+    placed = np.empty(len(order))
+    placed[order] = np.minimum(np.maximum(pooled, low), high - size.sum()) + room
+    return placed
+
+
+def value_axis(axis: Axis, metric: str) -> None:
+    """Ticks in the words of a metric; those of counts are whole numbers."""
+    axis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 2.5, 5, 10], integer=not metric.endswith("_share")))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: words.amount(metric, value)))
+
+
+def label_right(axes: Axes, labels: Sequence[Label]) -> None:
+    """Write labels right of the axes, each as near as possible to its height, equals in order from the top."""
+    if not labels:
+        return
+    labels = labels[::-1]
+    height = axes_size(axes)[1]
+    bottom, top = axes.get_ylim()
+    wanted = [(label.at - bottom) / (top - bottom) for label in labels]
+    sizes = [(label.text.count("\n") + 1.35) * SMALL * 1.2 / 72 / height for label in labels]
+    for label, y in zip(labels, spread(wanted, sizes, -0.04, 1.04), strict=True):
+        axes.text(
+            1.012, y, label.text, transform=axes.transAxes, va="center", fontsize=SMALL, color=label.colour,
+            clip_on=False,
+        )  # fmt: skip
+
+
+def label_top(axes: Axes, labels: Sequence[Label]) -> None:
+    """Write one-line labels above the axes, each as near as possible to its place from left to right."""
+    if not labels:
+        return
+    width = axes_size(axes)[0]
+    left, right = axes.get_xlim()
+    wanted = [(label.at - left) / (right - left) for label in labels]
+    sizes = [(len(label.text) + 2) * SMALL * 0.55 / 72 / width for label in labels]
+    for label, x in zip(labels, spread(wanted, sizes, -0.02, 1.02), strict=True):
+        axes.text(
+            x, 1.012, label.text, transform=axes.transAxes, ha="center", va="bottom", fontsize=SMALL,
+            color=label.colour, clip_on=False,
+        )  # fmt: skip
+
+
+def save(figure: Figure, folder: Path, name: str, run: Run, columns: Mapping[str, Sequence[Any]]) -> list[Path]:
+    """Write NAME.png and NAME.csv, the plotted numbers; return both paths.
+
+    The image carries its caption and the whole configuration digest as metadata, and no time: drawn again, it is
+    the same file.
+
+    Parameters
+    ----------
+    columns : mapping of equally long sequences
+        The plotted numbers, one observation a row. Floats are written so that they read back exactly; None, nan
+        and NaT are left empty.
+    """
+    manifest = run.manifest
+    printed = " ".join(text.get_text() for text in figure.texts)
+    metadata = {
+        "Title": f"{manifest['title']}: {name}",
+        "Description": f"{printed} (config {manifest['config_digest']})",
+        "Software": f"sim {manifest['version']}",
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    png, table = folder / f"{name}.png", folder / f"{name}.csv"
+    figure.savefig(png, metadata=metadata)
+    with table.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([_cell(value) for value in row] for row in zip(*columns.values(), strict=True))
+    return [png, table]
+
+
+def axes_size(axes: Axes) -> tuple[float, float]:
+    """Width and height of the axes in inches, as they are laid out now."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.execute(figure)
+    box = axes.get_window_extent()
+    return box.width / figure.dpi, box.height / figure.dpi
+
+
+def _cell(value: Any) -> str | int | float:
+    """A value as it is written in a CSV file."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or value != value:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value.isoformat() if isinstance(value, date) else value

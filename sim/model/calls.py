@@ -1,0 +1,31 @@
+"""Calls for applications."""
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+from sim.model.clock import DAYS_PER_MONTH
+from sim.model.distributions import negative_binomial_quantile
+from sim.model.rollout import rollout
+from sim.model.site import Origin
+from sim.model.streams import Purpose
+
+if TYPE_CHECKING:
+    from sim.model.world import World
+
+
+def calls(world: "World") -> Generator[Any, Any, None]:
+    """Hold the calls listed in the initial state, then one after every random interval."""
+    env, p = world.env, world.p.calls
+    listed = [world.clock.noon(day) for day in world.config.start.calls]
+    number = 0
+    while True:
+        until_next, count = world.streams.block(Purpose.CALL, number, 2)
+        if number < len(listed):
+            yield env.timeout(listed[number] - env.now)
+        for i in range(negative_binomial_quantile(count, p.applications, p.applications_sd)):
+            site = world.new_site(Origin.call, number, i)
+            site.applied = env.now
+            env.process(rollout(world, site))
+        number += 1
+        if number >= len(listed):
+            yield env.timeout(p.interval(until_next) * DAYS_PER_MONTH)

@@ -1,0 +1,161 @@
+"""Distributions as quantile functions: one uniform in, one value out.
+
+Every random number of the model is drawn by inverting a distribution function. That keeps the
+streams of two scenarios in step (one uniform per decision, whatever the parameters), makes a value
+a monotone function of its uniform, and leaves the door open to antithetic and quasi-random designs.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import ceil, exp, inf, isfinite, log
+from statistics import NormalDist
+
+from scipy.special import bdtrik, betaincinv, gammaincinv
+
+Quantile = Callable[[float], float]
+"""Maps u in (0, 1) to the value that is not exceeded with probability u."""
+
+_normal_quantile: Quantile = NormalDist().inv_cdf
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """A named distribution with its arguments, support and quantile function."""
+
+    name: str
+    args: tuple[float, ...]
+    low: float
+    high: float
+    quantile: Quantile
+
+    def __str__(self) -> str:
+        return f"{self.name}({', '.join(f'{a:g}' for a in self.args)})"
+
+
+def pert(low: float, mode: float, high: float) -> Distribution:
+    """Beta distribution on [low, high] whose mean is (low + 4 mode + high) / 6 (Malcolm et al. 1959)."""
+    _require(low <= mode <= high and low < high, f"needs low <= mode <= high and low < high, got {low, mode, high}")
+    a = 1 + 4 * (mode - low) / (high - low)
+    b = 1 + 4 * (high - mode) / (high - low)
+    return Distribution(
+        "pert", (low, mode, high), low, high, lambda u: low + (high - low) * float(betaincinv(a, b, u))
+    )
+
+
+def lognormal(median: float, sigma: float, cap: float = inf) -> Distribution:
+    """Log-normal with the given median and standard deviation of the log; values above `cap` become `cap`."""
+    _require(median > 0 and sigma >= 0 and cap >= median, f"needs median > 0, sigma >= 0, cap >= median, got {sigma=}")
+    args = (median, sigma) if cap == inf else (median, sigma, cap)
+    return Distribution(
+        "lognormal", args, 0.0, cap, lambda u: min(cap, median * exp(sigma * _normal_quantile(u)))
+    )
+
+
+def beta(a: float, b: float) -> Distribution:
+    """Beta distribution on [0, 1] with mean a / (a + b)."""
+    _require(a > 0 and b > 0, f"needs a > 0 and b > 0, got {a, b}")
+    return Distribution("beta", (a, b), 0.0, 1.0, lambda u: float(betaincinv(a, b, u)))
+
+
+def uniform(low: float, high: float) -> Distribution:
+    """Uniform distribution on [low, high]."""
+    _require(low < high, f"needs low < high, got {low, high}")
+    return Distribution("uniform", (low, high), low, high, lambda u: low + (high - low) * u)
+
+
+def integers(low: float, high: float) -> Distribution:
+    """Uniform distribution on the whole numbers low, low + 1, ..., high."""
+    _require(low < high and low % 1 == 0 and high % 1 == 0, f"needs whole numbers low < high, got {low, high}")
+    return Distribution("integers", (low, high), low, high, lambda u: low + int(u * (high - low + 1)))
+
+
+KINDS: dict[str, Callable[..., Distribution]] = {
+    kind.__name__: kind for kind in (pert, lognormal, beta, uniform, integers)
+}
+
+
+def parse(value: Sequence[object]) -> Distribution:
+    """Read a distribution written as [name, argument, ...], for example [pert, 1, 3, 8].
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, or the arguments are not finite numbers or out of order.
+    """
+    name, *args = value or [None]
+    if name not in KINDS:
+        raise ValueError(f"a distribution is one of {', '.join(KINDS)} followed by its numbers, got {list(value)}")
+    numbers = [float(a) for a in args if isinstance(a, int | float) and not isinstance(a, bool) and isfinite(a)]
+    _require(len(numbers) == len(args), f"{name} takes finite numbers only, got {args}")
+    try:
+        return KINDS[str(name)](*numbers)
+    except TypeError:
+        raise ValueError(f"{name} got {len(args)} numbers: {KINDS[str(name)].__doc__}") from None
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from None
+
+
+def binomial_quantile(u: float, n: int, p: float) -> int:
+    """Binomial(n, p) quantile of u: how many of n people an event of probability p befalls.
+
+    Sequential search from zero, about 0.1 microseconds per unit of the answer (Kachitvichyanukul
+    and Schmeiser 1988, algorithm BINV); above 1,000 trials, where the first term can underflow,
+    scipy's inverse.
+    """
+    if n <= 0 or p <= 0.0:
+        return 0
+    if p >= 1.0:
+        return n
+    if p > 0.5:
+        return n - binomial_quantile(1.0 - u, n, 1.0 - p)
+    if n > 1000:
+        return max(0, min(n, ceil(float(bdtrik(u, n, p)))))
+    q = 1.0 - p
+    odds = p / q
+    term = cumulative = q**n
+    k = 0
+    while u > cumulative and k < n:
+        term *= odds * (n - k) / (k + 1)
+        k += 1
+        cumulative += term
+    return k
+
+
+def negative_binomial_quantile(u: float, mean: float, sd: float) -> int:
+    """Negative binomial quantile of u for a count with the given mean and standard deviation.
+
+    `sd` = 0 means the count is the mean, rounded. Otherwise sd squared must exceed the mean.
+    """
+    if sd == 0 or mean == 0:
+        return round(mean)
+    p = mean / sd**2
+    r = mean * p / (1 - p)
+    log_term = r * log(p)
+    term = cumulative = exp(log_term)
+    k = 0
+    limit = mean + 40 * sd  # floating-point sums may stop just short of 1
+    while u > cumulative and k < limit:
+        term *= (r + k) / (k + 1) * (1 - p)
+        k += 1
+        cumulative += term
+    return k
+
+
+def dirichlet_quantiles(us: Sequence[float], weights: Sequence[float]) -> list[float]:
+    """Draw shares from a Dirichlet distribution by normalising gamma quantiles, one uniform each."""
+    gammas = [float(gammaincinv(w, u)) for w, u in zip(weights, us, strict=True)]
+    total = sum(gammas)
+    return [g / total for g in gammas]
+
+
+def beta_mean_quantile(u: float, mean: float, concentration: float) -> float:
+    """Beta quantile with the given mean and a + b = concentration; a mean of 0 or 1 is returned as it is."""
+    if mean <= 0.0 or mean >= 1.0:
+        return mean
+    return float(betaincinv(mean * concentration, (1 - mean) * concentration, u))
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+

@@ -1,0 +1,327 @@
+"""What describes a world: every parameter with its unit, its bounds and what it is drawn for.
+
+The values and their sources live in conf/. A parameter there is either a bare number or
+
+    {value: [pert, 1, 3, 8], unit: months, per: hub, source: P10 P29 B12}
+
+where `value` is a number or a distribution (`sim.model.distributions`). Unit and `per` are repeated
+in conf/ for the reader and must agree with the declarations here.
+"""
+
+import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import inf, isfinite
+from types import SimpleNamespace
+from typing import Any, Literal, NamedTuple
+from zlib import crc32
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from sim.model import distributions
+from sim.model.distributions import Distribution
+from sim.model.streams import Purpose, Streams
+
+Per = Literal["run", "hub", "call", "fiscal year", "round", "event"]
+OVERRIDDEN = "set by the experiment or on the command line"
+
+
+class Spec(NamedTuple):
+    """How a parameter is declared: unit, what a distribution is drawn for, bounds, whole numbers only."""
+
+    about: str
+    unit: str
+    per: Per
+    low: float
+    high: float
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A number or a distribution, with unit, what it is drawn per, and where it comes from."""
+
+    value: float | Distribution
+    source: str
+    spec: Spec
+
+
+def parameter(
+    about: str, unit: str, per: Per = "run", *, low: float = 0.0, high: float = inf, whole: bool = False
+) -> Any:
+    """Declare a parameter of a `Group`. Shares and probabilities are bounded by 1 without being told."""
+    if unit in ("share", "probability"):
+        high = min(high, 1.0)
+    return Field(json_schema_extra={"spec": Spec(about, unit, per, low, high, whole)})  # type: ignore[dict-item]
+
+
+class Group(BaseModel):
+    """A part of the world. Unknown keys are refused; parameters are read as their declaration says."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _read_parameter(cls, raw: Any, info: ValidationInfo) -> Any:
+        spec = spec_of(cls, str(info.field_name))
+        return raw if spec is None else read(raw, spec)
+
+
+def spec_of(group: type[BaseModel], field: str) -> Spec | None:
+    """Declaration of a group's field, or None if the field is no parameter."""
+    extra = group.model_fields[field].json_schema_extra
+    return extra["spec"] if isinstance(extra, dict) and "spec" in extra else None  # type: ignore[return-value]
+
+
+def read(raw: Any, spec: Spec) -> Parameter:
+    """Turn a number or a mapping from conf/ into a Parameter, or raise ValueError saying what is allowed."""
+    if not isinstance(raw, dict):
+        raw = {"value": raw, "source": OVERRIDDEN}
+    unknown = set(raw) - {"value", "unit", "per", "source"}
+    if unknown or "value" not in raw:
+        raise ValueError(f"a parameter is a number or {{value, unit, per, source}}, got the keys {sorted(raw)}")
+    for key, declared in (("unit", spec.unit), ("per", spec.per)):
+        if raw.get(key, declared) != declared:
+            raise ValueError(f"{key} must be {declared!r} here, got {raw[key]!r}")
+    value, allowed = raw["value"], f"between {spec.low:g} and {spec.high:g}"
+    if isinstance(value, list):
+        value = distributions.parse(value)
+        low, high = value.low, value.high
+        whole = value.name == "integers"
+    elif isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value):
+        low = high = value
+        whole = value == int(value)
+    else:
+        raise ValueError(f"should be a number or a distribution such as [pert, 1, 3, 8], in {spec.unit}")
+    if low < spec.low or high > spec.high:
+        raise ValueError(f"should be {allowed} ({spec.unit})")
+    if spec.whole and not whole:
+        raise ValueError(f"should be a whole number ({spec.unit})")
+    return Parameter(value, str(raw.get("source", OVERRIDDEN)), spec)
+
+
+class Region(Group):
+    """One of the seven regions."""
+
+    name: str
+    remote: bool
+    planned_hubs: Parameter = parameter("hubs planned here; hubs fall to regions in this proportion", "hubs")
+    talent_share: Parameter = parameter("share of the nation's new talent that is here", "share")
+    large_city_share: Parameter = parameter("share of hubs here that stand in a large city", "share")
+    contractors: Parameter = parameter("fit-outs that can go on here at one time", "contractors", low=1, whole=True)
+
+
+class Start(Group):
+    """The initial state: what is known on the start date."""
+
+    date: datetime.date
+    calls: list[datetime.date]
+    open_hubs: Parameter = parameter("hubs open on the start date", "hubs", whole=True)
+    openings: dict[datetime.date, int]
+    openings_source: str
+    backlog: list[tuple[int, int, int, int, int]]
+    backlog_source: str
+
+    @model_validator(mode="after")
+    def _check(self) -> "Start":
+        if sorted(self.calls) != self.calls:
+            raise ValueError(f"calls should be in order of date, got {[str(c) for c in self.calls]}")
+        counts = [self.openings[day] for day in sorted(self.openings)]
+        if any(day > self.date for day in self.openings):
+            raise ValueError(f"openings should not be after the start date {self.date}")
+        if sorted(counts) != counts:
+            raise ValueError("openings should be cumulative counts that never fall")
+        if any(count < 0 for row in self.backlog for count in row):
+            raise ValueError("backlog counts should not be negative")
+        return self
+
+
+class Calls(Group):
+    """Calls for applications."""
+
+    interval: Parameter = parameter("time from one call to the next", "months", "call", low=0.1)
+    applications: Parameter = parameter("mean number of eligible applications a call", "applications")
+    applications_sd: Parameter = parameter("standard deviation between calls; 0 = exactly the mean", "applications")
+
+    @model_validator(mode="after")
+    def _check(self) -> "Calls":
+        sd = self.applications_sd.value
+        mean = self.applications.value.high if isinstance(self.applications.value, Distribution) else (
+            self.applications.value
+        )
+        if isinstance(sd, Distribution) or (sd > 0 and sd**2 <= mean):
+            raise ValueError(
+                f"applications_sd should be 0 or a number whose square exceeds applications (here up to {mean:g})"
+            )
+        return self
+
+
+class Rollout(Group):
+    """The way of one hub from application to opening."""
+
+    committee: Parameter = parameter("applications evaluated at one time", "places", low=1, whole=True)
+    evaluation: Parameter = parameter("technical evaluation", "months", "hub")
+    rejection: Parameter = parameter("application rejected on technical grounds", "probability")
+    finance: Parameter = parameter("loan sanction, site and partner", "months", "hub")
+    refusal: Parameter = parameter("loan refused", "probability")
+    self_finance: Parameter = parameter("applicant goes on without the refused loan", "probability")
+    grant: Parameter = parameter("programme money for one hub", "Rs million", "hub")
+    loan: Parameter = parameter("bank loan of one hub", "Rs million", "hub")
+    fit_out: Parameter = parameter("fit-out by a contractor", "months", "hub")
+    abandonment: Parameter = parameter("hub abandoned during fit-out", "probability")
+    connectivity: Parameter = parameter("connectivity and commissioning", "months", "hub")
+    programme_shock: Parameter = parameter("common factor on all durations", "factor")
+    remote_factor: Parameter = parameter("factor on building durations in remote regions", "factor")
+    brownfield_share: Parameter = parameter("hubs that convert an existing workspace", "share")
+    brownfield_factor: Parameter = parameter("factor on building durations of conversions", "factor")
+
+
+class Programme(Group):
+    """Programme money."""
+
+    line_2024: Parameter = parameter("budget line of the initiative, fiscal year 2024 and before", "Rs million a year")
+    line_2025: Parameter = parameter("budget line of the initiative, fiscal year 2025", "Rs million a year")
+    line_2026: Parameter = parameter("budget line of the initiative, fiscal year 2026 and after", "Rs million a year")
+    hub_share: Parameter = parameter("share of the line meant for hubs", "share")
+    execution: Parameter = parameter("share of the year's budget released at all", "share", "fiscal year")
+    first_quarter: Parameter = parameter("share of the year's releases due in July", "share")
+    second_quarter: Parameter = parameter("share of the year's releases due in October", "share")
+    third_quarter: Parameter = parameter("share of the year's releases due in January", "share")
+    fourth_quarter: Parameter = parameter("share of the year's releases due in April", "share")
+    concentration: Parameter = parameter("Dirichlet concentration of the quarterly shares", "number", low=1)
+    release_delay: Parameter = parameter("delay of a release after its quarter begins", "months", "fiscal year")
+
+
+class Hubs(Group):
+    """An open hub as a place."""
+
+    seats_large_city: Parameter = parameter("seats of a hub in a large city", "seats", "hub", low=0)
+    seats_small_city: Parameter = parameter("seats of a hub elsewhere", "seats", "hub", low=0)
+    closure: Parameter = parameter("closure hazard in the first months", "per month")
+    closure_later: Parameter = parameter("closure hazard afterwards", "per month")
+    closure_change: Parameter = parameter("age at which the closure hazard changes", "months")
+
+
+class Hiring(Group):
+    """People in an open site."""
+
+    round_days: Parameter = parameter("time between hiring rounds", "days", low=1)
+    people_per_seat: Parameter = parameter("people who share a seat", "ratio")
+    occupancy: Parameter = parameter("mean stable occupancy", "share")
+    occupancy_concentration: Parameter = parameter("concentration of hubs' occupancy around the mean", "number", low=1)
+    ramp: Parameter = parameter("time constant of the demand ramp", "months")
+    ramp_spread: Parameter = parameter("factor of one hub on the ramp", "factor", "hub")
+    start: Parameter = parameter("share of stable occupancy wanted on opening", "share", "hub")
+    freelancer_share: Parameter = parameter("share of users who are freelancers", "share")
+    member_churn: Parameter = parameter("members who leave", "per month")
+    attrition: Parameter = parameter("employees who leave", "per month")
+    time_to_hire: Parameter = parameter("mean time to fill a vacancy", "days", "round")
+    experienced_share: Parameter = parameter("vacancies that want experience", "share")
+    graduate_delay: Parameter = parameter("added time to hire a graduate", "months")
+    additionality: Parameter = parameter("jobs supported that would not exist otherwise", "share")
+
+
+class Talent(Group):
+    """People looking for a job, by region."""
+
+    graduates: Parameter = parameter("computing graduates", "people a year")
+    employable_share: Parameter = parameter("graduates an employer would take", "share")
+    january_share: Parameter = parameter("graduates who finish in January; the others finish in July", "share")
+    trainees: Parameter = parameter("people trained", "people a year")
+    hub_ready_share: Parameter = parameter("trainees ready to work in a hub", "share")
+    outflow: Parameter = parameter("job seekers who find other work or go abroad", "per month")
+    return_share: Parameter = parameter("leaving employees who look for a job here again", "share")
+    women_users: Parameter = parameter("women among members and graduates", "share")
+    women_trainees: Parameter = parameter("women among trainees", "share")
+
+
+class Exports(Group):
+    """What people in the sites earn abroad."""
+
+    freelancer: Parameter = parameter("mean exports of a freelancer in a hub", "USD a year", "hub")
+    employee: Parameter = parameter("mean exports of a firm employee in a hub", "USD a year", "hub")
+    freelancer_ramp: Parameter = parameter("time constant to full productivity, freelancers", "months", low=0.01)
+    employee_ramp: Parameter = parameter("time constant to full productivity, employees", "months", low=0.01)
+
+
+class Outages(Group):
+    """Internet outages and other shocks to demand."""
+
+    frequency: Parameter = parameter("shocks that hit a place", "per year")
+    national_share: Parameter = parameter("shocks that hit the whole country", "share")
+    loss: Parameter = parameter("demand lost while it lasts", "share", "event")
+    duration: Parameter = parameter("length of a shock", "months", "event")
+
+
+class World(Group):
+    """Everything one replication needs to know, apart from seed and replication."""
+
+    start: Start
+    end: datetime.date
+    regions: dict[str, Region]
+    calls: Calls
+    rollout: Rollout
+    programme: Programme
+    hubs: Hubs
+    hiring: Hiring
+    talent: Talent
+    exports: Exports
+    outages: Outages
+
+    @model_validator(mode="after")
+    def _check(self) -> "World":
+        if not self.regions:
+            raise ValueError("regions should name at least one region")
+        if self.end < self.start.date:
+            raise ValueError(f"end should not be before start.date ({self.start.date}), got {self.end}")
+        return self
+
+
+def walk(group: BaseModel, prefix: str = "") -> Iterator[tuple[str, Parameter]]:
+    """Yield (dotted path, parameter) for every parameter of a group, in the order of declaration."""
+    for name in type(group).model_fields:
+        child = getattr(group, name)
+        if isinstance(child, Parameter):
+            yield prefix + name, child
+        elif isinstance(child, BaseModel):
+            yield from walk(child, f"{prefix}{name}.")
+        elif isinstance(child, dict):
+            for key, item in child.items():
+                if isinstance(item, BaseModel):
+                    yield from walk(item, f"{prefix}{name}.{key}.")
+
+
+def realise(world: World, streams: Streams) -> tuple[SimpleNamespace, dict[str, float]]:
+    """Draw what is drawn per run.
+
+    Returns
+    -------
+    values
+        The world as nested namespaces. What is constant or drawn per run is a number; what is drawn per hub,
+        call, round, ... is a function from a uniform to a value.
+    drawn
+        Dotted path and value of every parameter that was drawn for this run.
+    """
+    values: dict[str, Any] = {}
+    drawn: dict[str, float] = {}
+    for path, declared in walk(world):
+        value: Any = declared.value
+        if declared.spec.per != "run":
+            value = value.quantile if isinstance(value, Distribution) else _constant(value)
+        elif isinstance(value, Distribution):
+            (u,) = streams.block(Purpose.PARAMETER, crc32(path.encode()), 1)
+            value = drawn[path] = float(value.quantile(u))
+        *groups, name = path.split(".")
+        level = values
+        for group in groups:
+            level = level.setdefault(group, {})
+        level[name] = value
+    return _namespace(values), drawn
+
+
+def _constant(value: float) -> distributions.Quantile:
+    return lambda u: value
+
+
+def _namespace(values: dict[str, Any]) -> SimpleNamespace:
+    return SimpleNamespace(**{k: _namespace(v) if isinstance(v, dict) else v for k, v in values.items()})

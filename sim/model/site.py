@@ -1,0 +1,159 @@
+"""Places: a site from application to closure, and the region it stands in."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+from math import inf, nan
+
+import simpy
+
+
+class State(IntEnum):
+    """States of a site. Those before `open` are the stages of the rollout, in their order."""
+
+    evaluation = 0
+    finance = 1
+    money = 2
+    fit_out = 3
+    connectivity = 4
+    open = 5
+    closed = 6
+    rejected = 7
+    refused = 8
+    abandoned = 9
+
+
+STAGES = tuple(State)[: State.open]
+
+
+class Origin(IntEnum):
+    """Where a site comes from: part of its identity, so of its random streams. Append, never renumber."""
+
+    initial = 1
+    backlog = 2
+    call = 3
+
+
+class Draw(IntEnum):
+    """Position of each decision among a site's uniforms. Append, never renumber."""
+
+    region = 0
+    large_city = 1
+    brownfield = 2
+    seats = 3
+    evaluation = 4
+    rejection = 5
+    finance = 6
+    refusal = 7
+    self_finance = 8
+    grant = 9
+    loan = 10
+    fit_out = 11
+    abandonment = 12
+    abandoned_at = 13
+    connectivity = 14
+    closure = 15
+    occupancy = 16
+    ramp = 17
+    start = 18
+    phase = 19
+    rounding = 20
+    rounding_freelancers = 21
+    earnings_member = 22
+    earnings_employee = 23
+    remaining = 24
+
+
+@dataclass(slots=True, eq=False)
+class Region:
+    """A region with its limited resources and its running totals."""
+
+    name: str
+    remote: bool
+    large_city_share: float
+    contractors: simpy.Resource
+    talent: simpy.Container
+    demand: float = 1.0  # share of demand left by shocks that hit only this region
+    sites: list["Site"] = field(default_factory=list)  # every site, in order of arrival
+    open_sites: dict["Site", None] = field(default_factory=dict)  # an ordered set
+    count: list[int] = field(default_factory=lambda: [0] * len(State))
+    applications: int = 0
+    approved: int = 0
+    opened: int = 0
+    joins: int = 0  # members and employees ever placed: jobs created
+    leavers: int = 0
+    employees_hired: int = 0
+    employees_left: int = 0
+    short: int = 0  # vacancies not filled in a round for lack of talent
+    talent_in: int = 0  # people who ever came onto the regional market
+    talent_out: int = 0  # people who left it for good
+    grants: float = 0.0  # Rs million
+    loans: float = 0.0  # Rs million
+    exports_usd: float = 0.0  # cumulative
+
+
+@dataclass(slots=True, eq=False)
+class Site:
+    """One site and who works there. Times are in days, nan for what has not happened."""
+
+    origin: Origin
+    batch: int
+    number: int
+    u: list[float]
+    region: Region
+    large_city: bool = False
+    brownfield: bool = False
+    kind: str = "hub"
+    state: State | None = None
+    remaining: float = 1.0  # share of the first stage still to do, for a site that was under way at the start
+    applied: float = nan
+    entered: list[float] = field(default_factory=lambda: [nan] * len(STAGES))
+    started: list[float] = field(default_factory=lambda: [nan] * len(STAGES))
+    ended: float = nan  # rollout over: opened, rejected, refused or abandoned
+    opened: float = nan
+    closes: float = inf
+    closed: float = nan
+    seats: int = 0
+    # what open sites have
+    full_demand: float = 0.0  # people wanted when the ramp is over
+    start: float = 1.0
+    ramp_days: float = 1.0
+    rounds: Iterator[list[float]] = field(default_factory=lambda: iter(()))  # uniforms, a group a hiring round
+    last_round: float = nan
+    members: int = 0
+    employees: int = 0
+    women_members: int = 0
+    women_employees: int = 0
+    productive_members: float = 0.0
+    productive_employees: float = 0.0
+    settled: float = nan  # time up to which exports are booked
+    usd_member: float = 0.0  # exports of a fully productive member, USD a day
+    usd_employee: float = 0.0
+    exports_usd: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """Stable identifier: call-02-017 is number 17 of call 2, counted from zero."""
+        return f"{self.origin.name}-{self.batch:02d}-{self.number:03d}"
+
+    @property
+    def entity(self) -> int:
+        """Address of the site's random streams."""
+        return site_entity(self.origin, self.batch, self.number)
+
+    def enter(self, state: State, now: float) -> None:
+        """Change state, keeping the region's counts."""
+        count = self.region.count
+        if self.state is not None:
+            count[self.state] -= 1
+        count[state] += 1
+        self.state = state
+        if state < State.open:
+            self.entered[state] = now
+        elif state != State.closed:
+            self.ended = now
+
+
+def site_entity(origin: Origin, batch: int, number: int) -> int:
+    """Pack a site's identity into one integer below 2**64 without collisions."""
+    return (origin << 48) | (batch << 24) | number

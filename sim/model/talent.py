@@ -1,0 +1,45 @@
+"""The regional talent pool: graduates by season and trainees come in, other work and emigration take out."""
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+from sim.model.clock import month_starts
+from sim.model.site import Region
+
+if TYPE_CHECKING:
+    from sim.model.world import World
+
+
+def yearly_inflow(world: "World") -> tuple[float, float]:
+    """Graduates and trainees, nationwide, who come onto the market in a year."""
+    p = world.p.talent
+    return p.graduates * p.employable_share, p.trainees * p.hub_ready_share
+
+
+def stock(world: "World", share: float) -> int:
+    """People on the market at the beginning: what the year's inflow and the outflow balance at."""
+    if world.p.talent.outflow == 0:
+        return 0
+    return round(sum(yearly_inflow(world)) * share / 12 / world.p.talent.outflow)
+
+
+def talent_flow(world: "World", region: Region, share: float) -> Generator[Any, Any, None]:
+    """Once a month let people onto the regional market and off it. Fractions of people are carried over."""
+    env, p, pool = world.env, world.p.talent, region.talent
+    graduates, trainees = (people * share for people in yearly_inflow(world))
+    season = {1: p.january_share, 7: 1.0 - p.january_share}
+    owed_in = owed_out = 0.0
+    for first_day in month_starts(world.clock.date(env.now)):
+        yield env.timeout(world.clock.noon(first_day) - env.now)
+        owed_out += pool.level * p.outflow
+        leave = min(int(owed_out), int(pool.level))
+        owed_out -= leave
+        if leave:
+            pool.get(leave)
+            region.talent_out += leave
+        owed_in += graduates * season.get(first_day.month, 0.0) + trainees / 12
+        arrive = int(owed_in)
+        owed_in -= arrive
+        if arrive:
+            pool.put(arrive)
+            region.talent_in += arrive

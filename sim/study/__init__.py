@@ -1,0 +1,1 @@
+"""Which replications to run, and running them."""

@@ -1,0 +1,56 @@
+"""Run independent tasks on all cores and lose nothing that was finished."""
+
+import logging
+import os
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+log = logging.getLogger(__name__)
+Key = TypeVar("Key", bound=Hashable)
+Result = TypeVar("Result")
+
+ATTEMPTS = 5
+"""How often the pool is set up again after workers were killed without any task finishing in between."""
+
+
+def run_tasks(task: Callable[[Key], Result], keys: Sequence[Key], workers: int = 0) -> Iterator[tuple[Key, Result]]:
+    """Yield (key, task(key)) for every key, in the order they finish.
+
+    Parameters
+    ----------
+    task
+        A pure function of its key that does not raise; it must be importable, or a partial of such a function.
+    workers
+        Processes; 0 is one for each core. With 1 everything runs in this process.
+
+    Raises
+    ------
+    RuntimeError
+        If workers keep dying (a task that takes too much memory, say).
+    """
+    workers = min(workers or os.cpu_count() or 1, len(keys))
+    if workers <= 1:
+        for key in keys:
+            yield key, task(key)
+        return
+    from joblib import Parallel, delayed
+
+    pending, fruitless = dict.fromkeys(keys), 0
+    while pending:
+        try:
+            pool = Parallel(n_jobs=workers, backend="loky", return_as="generator_unordered")
+            for key, result in pool(delayed(_keyed)(task, key) for key in list(pending)):
+                del pending[key]
+                fruitless = 0
+                yield key, result
+        except BrokenProcessPool:
+            fruitless += 1
+            if fruitless >= ATTEMPTS:
+                left = f"{len(pending)} tasks are left, the next is {next(iter(pending))}"
+                raise RuntimeError(f"workers keep dying; {left}") from None
+            log.warning("a worker was killed; running the %d unfinished tasks again", len(pending))
+
+
+def _keyed(task: Callable[[Key], Result], key: Key) -> tuple[Key, Result]:
+    return key, task(key)

@@ -1,0 +1,146 @@
+"""One run, from a composed configuration to a folder with tables, summary and figures."""
+
+import csv
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sim._paths import CONF
+from sim.config import InputError, Study, digest, read_study, scenarios
+from sim.results import folder
+from sim.study.montecarlo import Outcomes, run_study
+
+INTERRUPTED = 130
+FAILED = 3
+
+
+def run(config: dict[str, Any], experiment: str, out: Path | None = None, command: Sequence[str] = ()) -> int:
+    """Run a study and leave a run folder behind.
+
+    Parameters
+    ----------
+    config
+        The composed configuration as plain data.
+    experiment
+        Its name.
+    out
+        Folder of the run; by default a new one below results/runs.
+    command
+        The command that asked for it, for the manifest.
+
+    Returns
+    -------
+    int
+        Exit code: 0, FAILED if a replication failed, INTERRUPTED after Ctrl-C or SIGTERM.
+
+    Raises
+    ------
+    InputError
+        If the configuration is not valid or the folder cannot be used.
+    """
+    study = read_study(config)
+    replications = 1 if study.only is not None else study.replications
+    total = replications * len(scenarios(config))
+    if study.observations:
+        observations(study.observations)
+    path = out or study.out or Path("results/runs") / f"{experiment}_{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
+    folder.claim(path)
+    from tqdm import tqdm
+
+    with tqdm(total=total, desc=experiment, unit="run", file=sys.stderr, disable=None, smoothing=0.05) as bar:
+        outcomes = run_study(config, bar.update)
+    _write(path, study, config, outcomes, experiment, command)
+    _report(path)
+    for (scenario, replication), error in outcomes.failed.items():
+        where = f"replication {replication}" + (f" of scenario {scenario}" if len(outcomes.overrides) > 1 else "")
+        print(f"{where} failed: {error.strip().splitlines()[-1]}", file=sys.stderr)
+        if study.only is not None:
+            print(error, file=sys.stderr)
+    if outcomes.failed and study.only is None:
+        first = next(iter(outcomes.failed))[1]
+        print(f"{len(outcomes.failed)} of {total} replications failed; only={first} runs one alone", file=sys.stderr)
+    if outcomes.interrupted:
+        print(f"interrupted: {len(outcomes.by_key)} of {total} replications are kept in {path}", file=sys.stderr)
+        return INTERRUPTED
+    return FAILED if outcomes.failed else 0
+
+
+def _write(
+    path: Path, study: Study, config: dict[str, Any], outcomes: Outcomes, experiment: str, command: Sequence[str]
+) -> None:
+    from sim.results.tables import build
+
+    tables = build(outcomes.by_key, study.start.date)
+    described = folder.write_tables(path, tables)
+    finished = len({replication for _, replication in outcomes.by_key.keys() - outcomes.failed.keys()})
+    manifest = {
+        "experiment": experiment,
+        "title": study.title,
+        "question": study.question,
+        "command": list(command),
+        "status": "interrupted" if outcomes.interrupted else "failed" if outcomes.failed else "complete",
+        "seed": study.seed,
+        "replications": finished,
+        "failed": [list(key) for key in outcomes.failed],
+        "scenarios": [{"scenario": i, "overrides": overrides} for i, overrides in enumerate(outcomes.overrides)],
+        "config_digest": digest(config),
+        **folder.environment(),
+        "tables": described,
+        "config": config,
+    }
+    folder.write_json(path / "manifest.json", manifest)
+    folder.write_json(path / "summary.json", _summary(study, tables, outcomes.overrides))
+
+
+def _summary(study: Study, tables: dict[str, Any], overrides: list[dict[str, Any]]) -> dict[str, Any]:
+    """Content of summary.json; a sweep has a list `scenarios` of such summaries and no figures of its own."""
+    from sim.analysis.answer import answer, funnel, sweep_answer, what_holds_back
+    from sim.analysis.summary import summarise, summarise_scenarios
+
+    goals = {name: goal.model_dump() for name, goal in study.goals.items()}
+    if len(overrides) > 1:
+        each = [
+            {"overrides": overrides[summary["scenario"]], **summary}
+            for summary in summarise_scenarios(tables["runs"], goals, study.end)
+        ]
+        return {"answer": sweep_answer(each, goals), "scenarios": each}
+    summary = summarise(tables["runs"], goals, study.end)
+    if not summary["metrics"]:  # no replication came to its end
+        return {"answer": "No replication finished.", **summary}
+    return {
+        "answer": answer(summary, goals),
+        "what_holds_back": what_holds_back(summary, tables.get("sites")),
+        **summary,
+        "funnel": funnel(summary),
+    }
+
+
+def _report(path: Path) -> None:
+    """Draw the figures and print the answer, what holds the rollout back, and where everything is."""
+    from sim.figures import draw_all
+    from sim.figures import observations as observations_figure
+
+    run = folder.Run(path)
+    drawn = draw_all(run, path / "figures")
+    series = run.config["observations"]
+    if series:
+        drawn += observations_figure.draw(run, path / "figures", observations(series))
+    summary = run.summary
+    print(summary["answer"])
+    if "what_holds_back" in summary:
+        print(summary["what_holds_back"])
+    print(f"Figures: {', '.join(str(file) for file in drawn if file.suffix == '.png')}")
+    print(f"Tables, summary and manifest: {path}")
+
+
+def observations(series: str) -> list[dict[str, Any]]:
+    """Dated observations of a series, from data/observations.csv."""
+    with (CONF / "data" / "observations.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    found = [row for row in rows if row["series"] == series]
+    if not found:
+        known = ", ".join(sorted({row["series"] for row in rows}))
+        raise InputError(f"observations: should be one of {known} (got {series!r})")
+    return [{**row, **{key: float(row[key]) for key in ("value", "low", "high")}} for row in found]

@@ -1,0 +1,68 @@
+"""Words that planners read."""
+
+from datetime import date
+
+import pytest
+
+from sim.analysis import words
+from sim.analysis.intervals import proportion
+
+
+@pytest.mark.parametrize(
+    ("successes", "n", "said"),
+    [
+        (0, 0, "unknown (no finished run)"),
+        (0, 1, "0 in 20 (the only run did not get there; at most about 16 in 20)"),
+        (0, 20, "0 in 20 (no run of 20 got there; at most about 1 in 6)"),
+        (0, 400, "0 in 20 (no run of 400 got there; at most about 1 in 100)"),
+        (0, 10_000, "0 in 20 (no run of 10,000 got there; at most about 1 in 2,000)"),
+        (1, 1, "20 in 20 (the only run got there; at most about 16 in 20 would not)"),
+        (400, 400, "20 in 20 (all 400 runs got there; at most about 1 in 100 would not)"),
+        (1, 400, "less than 1 in 20 (1 of 400 runs)"),
+        (9, 400, "less than 1 in 20 (9 of 400 runs)"),
+        (10, 400, "about 1 in 20"),
+        (180, 400, "about 9 in 20"),
+        (389, 400, "about 19 in 20"),
+        (390, 400, "more than 19 in 20 (390 of 400 runs)"),
+        (399, 400, "more than 19 in 20 (399 of 400 runs)"),
+        (2, 5, "about 8 in 20 (2 of 5 runs)"),
+    ],
+)
+def test_probability(successes, n, said):
+    assert words.probability(successes, n) == said
+
+
+@pytest.mark.parametrize("n", [*range(1, 130), 400, 999, 1000, 12_345])
+def test_bounds_are_never_rounded_to_look_better(n):
+    said = words.probability(0, n).split("about ")[1].strip(")").replace(",", "")
+    part, whole = map(int, said.split(" in "))
+    assert proportion(0, n).high <= part / whole
+
+
+def test_numbers_and_dates():
+    assert [words.number(x) for x in (0, 0.0523, 4, 12.34, 99.97, 100.4, 6812.4, 25_000)] == [
+        "0", "0.0523", "4", "12.3", "100", "100", "6,812", "25,000",
+    ]  # fmt: skip
+    assert words.day(date(2027, 12, 31)) == "31 December 2027"
+    assert words.day(date(2027, 2, 1)) == "1 February 2027"
+
+
+def test_quantities():
+    assert words.quantity("hubs_open", 250) == "250 hubs open"
+    assert words.quantity("exports_usd_per_year", 150e6) == "$150m of exports a year"
+    assert words.quantity("women_share", 0.2) == "20% women"
+    assert words.quantity("seats_of_a_new_kind", 1234.4) == "1,234 seats of a new kind"
+    assert words.amount("hubs_open", 53.2) == "53"
+    assert words.name("women_share") == "share of women"
+
+
+def test_shortfall():
+    assert words.shortfall("jobs_supported", 6_800, 25_000) == "median 6,800: 18,200 short of 25,000"
+    assert words.shortfall("hubs_open", 260, 250) == "median 260: 10 above 250"
+    assert words.shortfall("hubs_open", 250, 250) == "median 250: exactly 250"
+    assert words.shortfall("women_share", 0.213, 0.2) == "median 21.3%: 1.3 points above 20%"
+
+
+def test_percent_keeps_none_and_all():
+    assert [words.percent(x) for x in (0, 0.001, 0.01, 0.994, 0.999, 1)] == ["0%", "<1%", "1%", "99%", ">99%", "100%"]
+    assert not {words.percent(k / 400) for k in range(1, 400)} & {"0%", "100%"}

@@ -1,0 +1,60 @@
+"""What all figures share."""
+
+import csv
+from datetime import date
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sim.figures import style
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0.01, 0.12)), min_size=1, max_size=8))
+def test_spread_labels_do_not_overlap(labels):
+    wanted, sizes = zip(*labels, strict=True)
+    placed = style.spread(wanted, sizes, 0, 1)
+    order = np.argsort(wanted, kind="stable")
+    tops, bottoms = (placed + np.array(sizes) / 2)[order], (placed - np.array(sizes) / 2)[order]
+    assert (tops[:-1] <= bottoms[1:] + 1e-12).all()
+    assert bottoms[0] >= -1e-12
+    assert tops[-1] <= 1 + 1e-12
+
+
+def test_spread_moves_as_little_as_possible():
+    assert style.spread([0.9, 0.1, 0.5], [0.1] * 3, 0, 1).tolist() == pytest.approx([0.9, 0.1, 0.5])
+    assert style.spread([0.5, 0.5, 0.2], [0.1] * 3, 0, 1).tolist() == pytest.approx([0.45, 0.55, 0.2])
+    assert style.spread([0.0, 0.0], [0.2] * 2, 0, 1).tolist() == pytest.approx([0.1, 0.3])
+    assert style.spread([0.5] * 3, [0.5] * 3, 0, 1).tolist() == pytest.approx([-0.25, 0.25, 0.75])  # no room
+    assert style.spread([], [], 0, 1).size == 0
+
+
+def test_wrap():
+    assert style.wrap("rollout.committee_capacity", 12) == "rollout.\ncommittee_\ncapacity"
+    assert style.wrap("median 35.2 of 150", 11) == "median 35.2\nof 150"
+    assert style.wrap("5%\u00a0by\u00a0Dec", 4) == "5%\u00a0by\u00a0Dec"
+    assert style.wrap("short", 40) == "short"
+
+
+def test_csv_reads_back_exactly(run, tmp_path):
+    columns = {
+        "float": [0.1 + 0.2, np.float64(1 / 3), float("nan")],
+        "int": [1, np.int64(2), None],
+        "flag": [True, np.bool_(False), None],
+        "date": [date(2027, 12, 31), np.datetime64("2027-02-28"), np.datetime64("NaT")],
+        "text": ["a, b", "$", ""],
+    }
+    _, path = style.save(style.new_figure(4, 3, run, "A caption."), tmp_path / "new", "name", run, columns)
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["float"] for row in rows] == ["0.30000000000000004", "0.3333333333333333", ""]
+    assert [row["int"] for row in rows] == ["1", "2", ""]
+    assert [row["flag"] for row in rows] == ["true", "false", ""]
+    assert [row["date"] for row in rows] == ["2027-12-31", "2027-02-28", ""]
+    assert [row["text"] for row in rows] == ["a, b", "$", ""]
+
+
+def test_uneven_columns_are_refused(run, tmp_path):
+    with pytest.raises(ValueError, match="shorter"):
+        style.save(style.new_figure(4, 3, run, "A caption."), tmp_path, "name", run, {"a": [1, 2], "b": [1]})
