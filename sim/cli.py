@@ -18,7 +18,7 @@ MISTAKE = 2
 def main() -> None:
     """Entry point: `sim` and `python -m sim`."""
     command, *arguments = sys.argv[1:] or ["--help"]
-    from sim.config import InputError
+    from sim.errors import InputError
 
     try:
         if command == "run":
@@ -42,10 +42,11 @@ def main() -> None:
 def _run(arguments: list[str]) -> None:
     import hydra
 
-    from sim._paths import CONF
-    from sim.config import compose_config, read_study, register
+    from sim.sources import CONF, register
 
     if not any(argument.startswith("-") for argument in arguments):
+        from sim.config import compose_config, read_study
+
         read_study(compose_config(arguments))  # Hydra's own messages are long; ours come first
     register()
     signal.signal(signal.SIGTERM, _terminate)
@@ -59,7 +60,7 @@ def _job(cfg: Any) -> None:
     from hydra.types import RunMode
     from omegaconf import OmegaConf
 
-    from sim.config import InputError
+    from sim.errors import InputError
     from sim.workflow import run
 
     hydra_config = HydraConfig.get()

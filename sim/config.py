@@ -9,24 +9,19 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from hydra import compose, initialize_config_dir
-from hydra.core.config_store import ConfigStore
 from hydra.errors import CompactHydraException, ConfigCompositionException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from sim._paths import CONF, EXPERIMENTS
+from sim.errors import InputError
 from sim.model.metrics import METRICS
 from sim.model.parameters import Group, Parameter, World, walk
+from sim.sources import CONF, EXPERIMENTS, register
 
 HOW_IT_RUNS = ("workers", "out", "only", "observations")
 """Keys that say how a study is run or drawn, not what comes out."""
-
-
-class InputError(CompactHydraException):
-    """The user's mistake, in one line for each; shown without a traceback."""
 
 
 class Goal(Group):
@@ -83,18 +78,10 @@ class Study(World):
         return sorted({goal.by for goal in self.goals.values()} or {self.end})
 
 
-def register() -> None:
-    """Make each experiments/NAME.yaml the Hydra option experiment=NAME."""
-    for file in sorted(EXPERIMENTS.glob("*.yaml")):
-        ConfigStore.instance().store(
-            group="experiment", name=file.stem, node=OmegaConf.load(file), package="_global_", provider="experiments"
-        )
-
-
 def experiments() -> Iterator[tuple[str, str]]:
     """Names of the experiments with their question."""
     for file in sorted(EXPERIMENTS.glob("*.yaml")):
-        yield file.stem, str(yaml.safe_load(file.read_text())["question"])
+        yield file.stem, str(OmegaConf.select(OmegaConf.load(file), "question"))
 
 
 def compose_config(overrides: list[str]) -> DictConfig:
@@ -135,11 +122,11 @@ def read_study(cfg: DictConfig | dict[str, Any]) -> Study:
     try:
         return Study.model_validate(raw)
     except ValidationError as errors:
-        lines = [_validation_message(dict(error), raw) for error in errors.errors()]
+        lines = [_validation_message(dict(error)) for error in errors.errors()]
         raise InputError("\n".join(dict.fromkeys(lines))) from None
 
 
-def _validation_message(error: dict[str, Any], raw: Any) -> str:
+def _validation_message(error: dict[str, Any]) -> str:
     path = ".".join(str(part) for part in error["loc"])
     message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
     if error["type"] == "extra_forbidden":
@@ -159,7 +146,7 @@ def _field_names(path: tuple[Any, ...]) -> list[str]:
     """Names of the fields of the model at a path of the study."""
     model: Any = Study
     for part in path:
-        field = model.model_fields.get(part) if isinstance(model, type) else None
+        field = getattr(model, "model_fields", {}).get(part)
         annotation = field.annotation if field else model
         arguments = getattr(annotation, "__args__", ())
         model = arguments[-1] if arguments else annotation
@@ -192,8 +179,8 @@ def scenarios(cfg: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]
         if not values:
             raise InputError(f"sweep.grid.{key}: should list at least one value (got [])")
     expanded = []
-    for values in product(*grid.values()):
-        overrides = dict(zip(grid, values, strict=True))
+    for combination in product(*grid.values()):
+        overrides = dict(zip(grid, combination, strict=True))
         variant = json.loads(json.dumps(cfg)) | {"sweep": {}}
         for key, value in overrides.items():
             _assign(variant, key, value)

@@ -7,9 +7,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sim._paths import CONF
-from sim.config import InputError, Study, digest, read_study, scenarios
+from sim.config import Study, digest, read_study, scenarios
+from sim.errors import InputError
 from sim.results import folder
+from sim.sources import CONF
 from sim.study.montecarlo import Outcomes, run_study
 
 INTERRUPTED = 130

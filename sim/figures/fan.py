@@ -39,6 +39,8 @@ def draw_metric(
     what : str
         The first words of the caption: what is counted.
     """
+    if not style.has(run, "monthly"):
+        return []
     monthly = run.table("monthly")
     panels = {metric: national(monthly, metric) for metric in metrics}
     runs, dates = panels[metrics[0]].values.shape

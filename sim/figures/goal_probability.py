@@ -24,6 +24,8 @@ DASHES = ("-", (0, (6, 2)), (0, (2, 1.5)))
 @style.styled
 def draw(run: Run, folder: Path) -> list[Path]:
     """Write goal_probability.png and goal_probability.csv: a curve for each level of each metric."""
+    if not style.has(run, "runs", "monthly"):
+        return []
     rows = finished(of_scenario(run.table("runs"), 0))
     grid = national(run.table("monthly"), "hubs_open").dates
     same: dict[tuple[str, float], list[Goal]] = {}

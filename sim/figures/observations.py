@@ -38,6 +38,8 @@ def draw(run: Run, folder: Path, observations: Sequence[Mapping[str, Any]]) -> l
     the simulated quantiles at their date and ``inside_90``: whether the value lies in the band from p05 to p95 (empty:
     no simulation near that date).
     """
+    if not style.has(run, "monthly"):
+        return []
     paths = national(run.table("monthly"), "hubs_open")
     seen = sorted((_read(row) for row in observations if row["series"] in SERIES), key=lambda row: row["date"])
     if not paths.values.size or not seen:

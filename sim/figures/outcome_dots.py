@@ -27,6 +27,8 @@ LARGEST = 0.11
 @style.styled
 def draw(run: Run, folder: Path) -> list[Path]:
     """Write outcome_dots.png and outcome_dots.csv, for the latest deadline of a goal on jobs that was simulated."""
+    if not style.has(run, "runs"):
+        return []
     rows = finished(of_scenario(run.table("runs"), 0))
     goals = style.goals_of(run, *METRICS)
     held = [day for day in metric_dates(rows, "jobs_supported") if values(rows, f"jobs_supported@{day}").size]

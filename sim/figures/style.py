@@ -6,7 +6,6 @@ import csv
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -70,7 +69,7 @@ class Run(Protocol):
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """Seed, replications, experiment, title, version, config_digest, scenarios."""
+        """Seed, replications, experiment, title, version, config_digest, scenarios, tables."""
 
     @property
     def config(self) -> dict[str, Any]:
@@ -86,6 +85,11 @@ class Label(NamedTuple):
     at: float
     text: str
     colour: str
+
+
+def has(run: Run, *names: str) -> bool:
+    """Whether a run kept these tables."""
+    return all(name in run.manifest["tables"] for name in names)
 
 
 def goals_of(run: Run, *metrics: str) -> list[Goal]:
@@ -244,12 +248,10 @@ def axes_size(axes: Axes) -> tuple[float, float]:
     return box.width / figure.dpi, box.height / figure.dpi
 
 
-def _cell(value: Any) -> str | int | float:
-    """A value as it is written in a CSV file."""
+def _cell(value: Any) -> Any:
+    """A value as it is written in a CSV file; dates are ISO dates by themselves."""
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or value != value:
         return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return value.isoformat() if isinstance(value, date) else value
+    return str(value).lower() if isinstance(value, bool) else value

@@ -36,7 +36,7 @@ def draw(run: Run, folder: Path, goal: str | None = None) -> list[Path]:
     Nothing is drawn for sweeps of three levers or more, or that are not grids.
     """
     grid = {lever: list(steps) for lever, steps in ((run.config.get("sweep") or {}).get("grid") or {}).items()}
-    if len(grid) not in (1, 2):
+    if len(grid) not in (1, 2) or not style.has(run, "runs"):
         return []
     runs = finished(run.table("runs"))
     paths = []

@@ -17,6 +17,8 @@ from sim.figures.style import Run
 @style.styled
 def draw(run: Run, folder: Path) -> list[Path]:
     """Write time_use.png and time_use.csv."""
+    if not style.has(run, "sites"):
+        return []
     stages = [stage for stage in time_use(run.table("sites")) if stage.waiting.n or stage.working.n]
     if not stages:
         return []

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sim import __version__
-from sim._paths import CHECKOUT
-from sim.config import InputError
+from sim.sources import CHECKOUT
+from sim.errors import InputError
 from sim.results.digest import table_digest
 
 LIBRARIES = ("hydra-core", "matplotlib", "numpy", "omegaconf", "pyarrow", "pydantic", "scipy", "simpy")

@@ -109,6 +109,7 @@ def synthetic(shape: Shape) -> SimpleNamespace:
     manifest = {
         "experiment": shape.experiment, "title": "Synthetic", "seed": 2027, "replications": shape.replications,
         "version": "0.1.0", "config_digest": "0123456789abcdef" * 4,
+        "tables": {name: {"rows": len(table)} for name, table in tables.items()},
         "scenarios": [{"scenario": i, "overrides": overrides} for i, overrides in enumerate(scenarios)],
     }  # fmt: skip
     config = {"goals": shape.goals, "sweep": {"grid": shape.grid} if shape.grid else None}

@@ -258,6 +258,17 @@ def test_extremes_draw_without_a_warning(shape, make_run, tmp_path):
     assert bool(drawn) == ("failed" not in shape)
 
 
+@pytest.mark.parametrize(
+    ("kept", "drawn"),
+    [("runs", ["outcome_dots"]), ("monthly", ["hubs_open", "jobs", "exports"]), ("sites", ["time_use"])],
+)
+def test_what_was_not_kept_is_not_drawn(kept, drawn, make_run, tmp_path):
+    run = make_run(replications=2)
+    run.table = {kept: run.table(kept)}.__getitem__
+    run.manifest["tables"] = {kept: {}}
+    assert [path.stem for path in draw_all(run, tmp_path) if path.suffix == ".png"] == drawn
+
+
 @pytest.mark.parametrize("levers", [1, 2])
 def test_scenarios_without_a_finished_run(levers, make_run, tmp_path):
     grid = dict(list({"a": [1, 2], "b": [3, 4]}.items())[:levers])

@@ -1,0 +1,28 @@
+"""Where conf/ and experiments/ are, inside the installed package or beside it in a checkout, and Hydra told of them."""
+
+from pathlib import Path
+
+_HERE = Path(__file__).resolve().parent
+
+
+def _find(name: str) -> Path:
+    for folder in (_HERE / name, _HERE.parent / name):
+        if any(folder.glob("*.yaml")):
+            return folder
+    raise RuntimeError(f"cannot find the folder {name!r} beside or inside {_HERE}")
+
+
+CONF = _find("conf")
+EXPERIMENTS = _find("experiments")
+CHECKOUT = _HERE.parent if (_HERE.parent / "pyproject.toml").is_file() else None
+
+
+def register() -> None:
+    """Make each experiments/NAME.yaml the Hydra option experiment=NAME."""
+    from hydra.core.config_store import ConfigStore
+    from omegaconf import OmegaConf
+
+    for file in sorted(EXPERIMENTS.glob("*.yaml")):
+        ConfigStore.instance().store(
+            group="experiment", name=file.stem, node=OmegaConf.load(file), package="_global_", provider="experiments"
+        )
