@@ -1,5 +1,6 @@
 """The command `sim`."""
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -37,6 +38,9 @@ def main() -> None:
             raise InputError(f"{command}: no such command; try run, list, parameters, --help")
     except InputError as mistake:
         _stop(mistake)
+    except KeyboardInterrupt:  # before or after the replications, which keep what is done
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
 
 
 def _run(arguments: list[str]) -> None:
@@ -74,6 +78,9 @@ def _job(cfg: Any) -> None:
         if many:  # Hydra catches it, prints the line, and goes on with the other jobs
             raise
         _stop(mistake)
+    except BrokenPipeError:  # `sim run | head`: everything is on disk by the time the answer is printed
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
     if code and many:
         raise InputError(f"exit code {code}")
     sys.exit(code) if code else None
@@ -99,9 +106,8 @@ def _parameters(arguments: list[str]) -> None:
 
 
 def _terminate(*_: object) -> NoReturn:
-    from sim.study.montecarlo import Terminated
-
-    raise Terminated
+    """SIGTERM ends a run as Ctrl-C does: what is finished is kept."""
+    raise KeyboardInterrupt
 
 
 def _stop(mistake: Exception) -> NoReturn:

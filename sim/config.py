@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hydra import compose, initialize_config_dir
-from hydra.errors import CompactHydraException, ConfigCompositionException
+from hydra.errors import ConfigCompositionException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -92,8 +92,8 @@ def compose_config(overrides: list[str]) -> DictConfig:
             return compose("config", overrides=overrides)
         except ConfigCompositionException as error:
             raise InputError(_composition_message(error, overrides)) from None
-        except (CompactHydraException, OmegaConfBaseException) as error:
-            raise InputError(" ".join(str(error).split())) from None
+        except Exception as error:  # Hydra's parser leaks exceptions of many kinds on odd input such as "=3"
+            raise InputError(_one_line(error) or f"cannot read the overrides {overrides}") from None
 
 
 def _composition_message(error: Exception, overrides: list[str]) -> str:
@@ -104,7 +104,13 @@ def _composition_message(error: Exception, overrides: list[str]) -> str:
         known = dotted_keys(OmegaConf.to_container(compose("config"), resolve=False))
         got = next((o.split("=", 1)[1] for o in overrides if o.split("=", 1)[0].lstrip("+~") == key and "=" in o), "")
         return f"{key}: no such key{_nearest(key, known)} (got {got})"
-    return " ".join(f"{text} {error.__cause__ or ''}".split())
+    return _one_line(f"{text} {error.__cause__ or ''}")
+
+
+def _one_line(error: object) -> str:
+    """Hydra's message on one line, without its search path and links."""
+    text = " ".join(str(error).split())
+    return text.split(" Config search path:")[0].split(" See https:")[0]
 
 
 def read_study(cfg: DictConfig | dict[str, Any]) -> Study:
@@ -118,7 +124,7 @@ def read_study(cfg: DictConfig | dict[str, Any]) -> Study:
     try:
         raw = OmegaConf.to_container(cfg, resolve=True) if isinstance(cfg, DictConfig) else cfg
     except OmegaConfBaseException as error:
-        raise InputError(" ".join(str(error).split())) from None
+        raise InputError(_one_line(error)) from None
     try:
         return Study.model_validate(raw)
     except ValidationError as errors:
@@ -139,7 +145,7 @@ def _validation_message(error: dict[str, Any]) -> str:
         got = got.get("value", None)
         if got is None or not path:
             return f"{path}: {message}" if path else message
-    return f"{path}: {message} (got {got!r})"
+    return f"{path}: {message}" if "got " in message else f"{path}: {message} (got {got!r})"
 
 
 def _field_names(path: tuple[Any, ...]) -> list[str]:

@@ -1,6 +1,10 @@
 """Where conf/ and experiments/ are, inside the installed package or beside it in a checkout, and Hydra told of them."""
 
+import csv
 from pathlib import Path
+from typing import Any
+
+from sim.errors import InputError
 
 _HERE = Path(__file__).resolve().parent
 
@@ -26,3 +30,14 @@ def register() -> None:
         ConfigStore.instance().store(
             group="experiment", name=file.stem, node=OmegaConf.load(file), package="_global_", provider="experiments"
         )
+
+
+def observations(series: str) -> list[dict[str, Any]]:
+    """Dated observations of a series, from conf/data/observations.csv."""
+    with (CONF / "data" / "observations.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    found = [row for row in rows if row["series"] == series]
+    if not found:
+        known = ", ".join(sorted({row["series"] for row in rows}))
+        raise InputError(f"observations: should be one of {known} (got {series!r})")
+    return [{**row, **{key: float(row[key]) for key in ("value", "low", "high")}} for row in found]

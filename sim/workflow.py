@@ -1,6 +1,5 @@
 """One run, from a composed configuration to a folder with tables, summary and figures."""
 
-import csv
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from sim.config import Study, digest, read_study, scenarios
-from sim.errors import InputError
 from sim.results import folder
-from sim.sources import CONF
+from sim.sources import observations
 from sim.study.montecarlo import Outcomes, run_study
 
 INTERRUPTED = 130
@@ -112,7 +110,7 @@ def _summary(study: Study, tables: dict[str, Any], overrides: list[dict[str, Any
         return {"answer": "No replication finished.", **summary}
     return {
         "answer": answer(summary, goals),
-        "what_holds_back": what_holds_back(summary, tables.get("sites")),
+        "what_holds_back": what_holds_back(summary, goals, study.start.date, tables.get("sites")),
         **summary,
         "funnel": funnel(summary),
     }
@@ -134,14 +132,3 @@ def _report(path: Path) -> None:
         print(summary["what_holds_back"])
     print(f"Figures: {', '.join(str(file) for file in drawn if file.suffix == '.png')}")
     print(f"Tables, summary and manifest: {path}")
-
-
-def observations(series: str) -> list[dict[str, Any]]:
-    """Dated observations of a series, from data/observations.csv."""
-    with (CONF / "data" / "observations.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    found = [row for row in rows if row["series"] == series]
-    if not found:
-        known = ", ".join(sorted({row["series"] for row in rows}))
-        raise InputError(f"observations: should be one of {known} (got {series!r})")
-    return [{**row, **{key: float(row[key]) for key in ("value", "low", "high")}} for row in found]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.analysis import words
 from sim.analysis.time_use import time_use
+from sim.model.clock import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,19 +48,34 @@ def funnel(summary: Summary) -> dict[str, float]:
     return counts
 
 
-def what_holds_back(summary: Summary, sites: pa.Table | None) -> str:
-    """Where applications go and where an opened hub's time goes, on average."""
-    counts = {name: words.number(round(value)) for name, value in funnel(summary).items()}
+def what_holds_back(
+    summary: Summary, goals: Mapping[str, Mapping[str, Any]], start: date, sites: pa.Table | None
+) -> str:
+    """What became of the applications, the pace against the pace a hub goal needs, and where a hub's time goes."""
+    counts = funnel(summary)
+    figures = summary["metrics"]
+    when = date.fromisoformat(figures["applications"]["date"])
     text = (
-        "Of {applications} applications a run, {rejected} are rejected, {refused} fail for a refused loan, {abandoned} "
-        "are abandoned, {in_progress} are still under way and {opened} have opened".format(**counts)
-    )
+        "By {when} a run has had {applications} applications on average: {rejected} rejected, {refused} failed for a "
+        "refused loan, {abandoned} abandoned, {in_progress} still under way, {opened} opened."
+    ).format(when=words.day(when), **{name: words.number(round(value)) for name, value in counts.items()})
+    level = next((g["level"] for g in goals.values() if g["metric"] == "hubs_open" and g["by"] == when), None)
+    months = (when - start).days / DAYS_PER_MONTH
+    if level is not None and months > 0 and figures["hubs_open"]["mean"] < level:
+        known = figures["opened"]["mean"] - counts["opened"]  # open at the start
+        pace, needed = counts["opened"] / months, (level - known) / months
+        text += f" That is {pace:.1f} openings a month, where {words.number(level)} hubs need {needed:.1f}."
+        everything = known + counts["applications"]
+        if everything < level:
+            text += f" Too few apply: with every application open, closing none, there were {everything:.0f} hubs."
     stages = time_use(sites) if sites is not None else []
     waiting, working = (sum(getattr(stage, kind).value for stage in stages) for kind in ("waiting", "working"))
     if waiting + working > 0:
-        text += f"; its stages take a hub {(waiting + working) / 30.4375:.0f} months"
-        text += f", {words.percent(waiting / (waiting + working))} of it waiting"
-    return f"{text}."
+        share = words.percent(waiting / (waiting + working))
+        text += (
+            f" The stages of a hub add up to {(waiting + working) / DAYS_PER_MONTH:.0f} months, {share} of it waiting."
+        )
+    return text
 
 
 def sweep_answer(scenarios: list[dict[str, Any]], goals: Mapping[str, Mapping[str, Any]]) -> str:
@@ -68,6 +84,8 @@ def sweep_answer(scenarios: list[dict[str, Any]], goals: Mapping[str, Mapping[st
     if not goals or not done:
         return f"{len(scenarios)} scenarios run, {len(done)} with a result."
     metric = next(iter(goals.values()))["metric"]
-    best = max(done, key=lambda scenario: (scenario["goals"][0]["probability"], scenario["metrics"][metric]["mean"]))
+    best = max(
+        done, key=lambda scenario: (scenario["goals"][0]["probability"] or 0.0, scenario["metrics"][metric]["mean"])
+    )
     levers = ", ".join(f"{key}={value}" for key, value in best["overrides"].items())
-    return f"Best of {len(scenarios)} scenarios ({levers}): {answer(best, goals)}"
+    return f"Highest of {len(scenarios)} scenarios, not re-run on fresh seeds ({levers}): {answer(best, goals)}"

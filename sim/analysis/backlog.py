@@ -58,7 +58,7 @@ def backlog_rows(
 def main() -> None:
     """Print the rows for conf/start/forecast.yaml."""
     from sim.results.folder import open_run
-    from sim.workflow import observations
+    from sim.sources import observations
 
     run = open_run(Path(sys.argv[1]))
     rows, runs = backlog_rows(run.table("monthly"), run.table("sites"), observations("hubs_functional"))

@@ -110,10 +110,6 @@ def run_study(config: dict[str, Any], progress: Callable[[int], Any] | None = No
             outcomes[key] = outcome
             if progress:
                 progress(1)
-    except (KeyboardInterrupt, Terminated):
+    except KeyboardInterrupt:
         interrupted = True
     return Outcomes(dict(sorted(outcomes.items())), [overrides for overrides, _ in variants], interrupted)
-
-
-class Terminated(BaseException):
-    """SIGTERM, made an exception so that the run ends cleanly."""
