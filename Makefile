@@ -23,7 +23,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test verify verify-short bench lock clean
+.PHONY: help run test verify verify-short bench results lock clean
 
 help: ## this list
 	@echo "make TARGET [ARGS=\"...\"] [PYTHON=python3.12]"
@@ -46,6 +46,12 @@ verify-short: $(READY) ## the quick part of it
 
 bench: $(READY) ## how fast the simulation runs
 	@$(BIN)/python tests/benchmarks/bench.py $(ARGS)
+
+results: $(READY) ## make the published results of results/README.md anew (about 10 minutes)
+	@for experiment in baseline official_plan history sweep; do \
+		rm -rf results/$$experiment && \
+		$(BIN)/sim run experiment=$$experiment out=results/$$experiment || exit 1; \
+	done
 
 lock: $(READY) ## refresh requirements.lock after a change of pyproject.toml; ARGS=--upgrade for newer versions
 	@CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/python -m piptools compile --quiet --extra dev --generate-hashes \

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from sim.analysis.intervals import Estimate, Floats, mean
 from sim.analysis.tables import of_scenario
+from sim.model import site
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-STAGES = ("evaluation", "finance", "money", "fit_out", "connectivity")
+STAGES = tuple(stage.name for stage in site.STAGES)
 """Stages of the rollout of a hub, in order."""
 
 
@@ -32,8 +33,8 @@ def time_use(sites: pa.Table, scenario: int = 0) -> list[StageTime]:
     Hubs share the luck of their replication, so they are averaged within each replication first; the estimate
     and its 95% t interval are those of these averages, and its n counts the replications that have one.
 
-    Nulls are left out: hubs open from the start, hubs that dropped out before the stage, and hubs still in it when
-    the run ends. The last are the slow ones, so with a short horizon the means are too small.
+    Nulls are left out: hubs open from the start and hubs that dropped out before the stage. A hub still in the stage
+    when the run ends counts with its time so far, so with a short horizon the means are too small.
     """
     rows = of_scenario(sites, scenario)
     replication = np.unique(rows.column("replication").to_numpy(), return_inverse=True)[1]

@@ -23,7 +23,8 @@ def draw(run: Run, folder: Path) -> list[Path]:
     if not stages:
         return []
     caption = (
-        "Mean days a hub waits for a stage (hatched) and works in it (solid), over the hubs that entered the stage. "
+        "Mean days a hub waits for a stage (hatched) and works in it (solid), over the hubs that entered it; a hub "
+        "still there at the end counts with its time so far. "
         f"{_precision(stages)}"
     )
     waiting = np.nan_to_num([stage.waiting.value for stage in stages])

@@ -1,0 +1,1 @@
+"""The simulated world: one replication in, one record out."""

@@ -37,17 +37,16 @@ def pert(low: float, mode: float, high: float) -> Distribution:
     _require(low <= mode <= high and low < high, f"needs low <= mode <= high and low < high, got {low, mode, high}")
     a = 1 + 4 * (mode - low) / (high - low)
     b = 1 + 4 * (high - mode) / (high - low)
-    return Distribution(
-        "pert", (low, mode, high), low, high, lambda u: low + (high - low) * float(betaincinv(a, b, u))
-    )
+    return Distribution("pert", (low, mode, high), low, high, lambda u: low + (high - low) * float(betaincinv(a, b, u)))
 
 
 def lognormal(median: float, sigma: float, cap: float = inf) -> Distribution:
     """Log-normal with the given median and standard deviation of the log; values above `cap` become `cap`."""
     _require(median > 0 and sigma >= 0 and cap >= median, f"needs median > 0, sigma >= 0, cap >= median, got {sigma=}")
-    args = (median, sigma) if cap == inf else (median, sigma, cap)
+    if cap == inf:
+        return Distribution("lognormal", (median, sigma), 0.0, inf, lambda u: median * exp(sigma * _normal_quantile(u)))
     return Distribution(
-        "lognormal", args, 0.0, cap, lambda u: min(cap, median * exp(sigma * _normal_quantile(u)))
+        "lognormal", (median, sigma, cap), 0.0, cap, lambda u: min(cap, median * exp(sigma * _normal_quantile(u)))
     )
 
 
@@ -102,23 +101,23 @@ def binomial_quantile(u: float, n: int, p: float) -> int:
     and Schmeiser 1988, algorithm BINV); above 1,000 trials, where the first term can underflow,
     scipy's inverse.
     """
-    if n <= 0 or p <= 0.0:
-        return 0
-    if p >= 1.0:
-        return n
     if p > 0.5:
-        return n - binomial_quantile(1.0 - u, n, 1.0 - p)
+        return n if p >= 1.0 else n - binomial_quantile(1.0 - u, n, 1.0 - p)
+    q = 1.0 - p
+    term = cumulative = q**n
+    if u <= cumulative:  # always so when n or p is 0
+        return 0
     if n > 1000:
         return max(0, min(n, ceil(float(bdtrik(u, n, p)))))
-    q = 1.0 - p
     odds = p / q
-    term = cumulative = q**n
     k = 0
-    while u > cumulative and k < n:
-        term *= odds * (n - k) / (k + 1)
+    while True:
+        ratio = odds * (n - k)
         k += 1
+        term *= ratio / k
         cumulative += term
-    return k
+        if u <= cumulative or k >= n:
+            return k
 
 
 def negative_binomial_quantile(u: float, mean: float, sd: float) -> int:
@@ -158,4 +157,3 @@ def beta_mean_quantile(u: float, mean: float, concentration: float) -> float:
 def _require(condition: bool, message: str) -> None:
     if not condition:
         raise ValueError(message)
-

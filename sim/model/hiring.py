@@ -27,6 +27,8 @@ class Hiring:
         p = world.p.hiring
         self.world = world
         self.env = world.env
+        self.member_ramp: float = world.member_ramp
+        self.employee_ramp: float = world.employee_ramp
         self.round_days: float = p.round_days
         self.freelancer_share: float = p.freelancer_share
         self.member_churn: float = p.member_churn / DAYS_PER_MONTH
@@ -41,18 +43,18 @@ class Hiring:
     def operate(self, site: Site) -> Generator[Any, Any, None]:
         """Run an open site: hiring rounds from a random phase on, until it closes."""
         env = self.env
-        self.open(site)
-        wait = site.u[Draw.phase] * self.round_days
-        while env.now + wait < site.closes:
+        now, wait = env.now, site.u[Draw.phase] * self.round_days
+        self.open(site, now)
+        while now + wait < site.closes:
             yield env.timeout(wait)
-            self.round(site)
-            wait = self.round_days
-        yield env.timeout(site.closes - env.now)
-        self.close(site)
+            now, wait = env.now, self.round_days
+            self.round(site, now)
+        yield env.timeout(site.closes - now)
+        self.close(site, env.now)
 
-    def open(self, site: Site) -> None:
+    def open(self, site: Site, now: float) -> None:
         """Open a site: fix what is particular to it, and the day it will close."""
-        world, p, u, now = self.world, self.world.p, site.u, self.env.now
+        world, p, u = self.world, self.world.p, site.u
         site.enter(State.open, now)
         site.opened = site.last_round = site.settled = now
         site.region.opened += 1
@@ -62,6 +64,7 @@ class Hiring:
         occupancy = beta_mean_quantile(u[Draw.occupancy], p.hiring.occupancy, p.hiring.occupancy_concentration)
         site.full_demand = site.seats * p.hiring.people_per_seat * occupancy
         site.start = p.hiring.start(u[Draw.start])
+        site.rounding, site.rounding_freelancers = u[Draw.rounding], u[Draw.rounding_freelancers]
         site.ramp_days = p.hiring.ramp * p.hiring.ramp_spread(u[Draw.ramp]) * DAYS_PER_MONTH
         site.rounds = world.streams.groups(Purpose.HIRING, site.entity, DRAWS_PER_ROUND)
         site.usd_member = p.exports.freelancer(u[Draw.earnings_member]) / DAYS_PER_YEAR
@@ -70,43 +73,42 @@ class Hiring:
         survived = max(0.0, -now) / DAYS_PER_MONTH if site.origin == Origin.initial else 0.0
         site.closes = now + world.closing_age(u[Draw.closure], survived) * DAYS_PER_MONTH
 
-    def close(self, site: Site) -> None:
+    def close(self, site: Site, now: float) -> None:
         """Close a site: everybody leaves, some employees look for a job in the region again."""
-        settle(site, self.env.now, self.world.member_ramp, self.world.employee_ramp)
+        settle(site, now, self.member_ramp, self.employee_ramp)
         region = site.region
         region.leavers += site.members
         self._employees_leave(site, site.employees, next(site.rounds)[4])
         site.members = site.employees = site.women_members = site.women_employees = 0
         site.productive_members = site.productive_employees = 0.0
-        site.closed = self.env.now
         del region.open_sites[site]
-        site.enter(State.closed, self.env.now)
+        site.enter(State.closed, now)
 
-    def wanted(self, site: Site) -> tuple[int, int]:
+    def wanted(self, site: Site, now: float) -> tuple[int, int]:
         """Members and employees a site wants now.
 
         Demand is capacity x stable occupancy x [start + (1 - start)(1 - exp(-age / ramp))], less what a shock
         takes. Fractions of people are rounded up or down once and for all by the site's own uniforms, so that
         sites together are unbiased and one site does not flicker.
         """
-        ramped = 1.0 - (1.0 - site.start) * exp((site.opened - self.env.now) / site.ramp_days)
-        people = int(site.full_demand * ramped * self.world.demand * site.region.demand + site.u[Draw.rounding])
-        members = int(people * self.freelancer_share + site.u[Draw.rounding_freelancers])
+        ramped = 1.0 - (1.0 - site.start) * exp((site.opened - now) / site.ramp_days)
+        people = int(site.full_demand * ramped * self.world.demand * site.region.demand + site.rounding)
+        members = int(people * self.freelancer_share + site.rounding_freelancers)
         return members, people - members
 
-    def round(self, site: Site) -> None:
+    def round(self, site: Site, now: float) -> None:
         """Hold one hiring round: people leave, freelancers join up to demand, firms fill vacancies from the pool.
 
         Each person has left since the last round with probability 1 - exp(-rate x time). Members beyond the
         demand, after a shock, leave too: membership is by the month. Employees stay with their firm. A vacancy
         is filled with probability 1 - exp(-time / time to hire), where a graduate takes longer.
         """
-        now, region = self.env.now, site.region
-        settle(site, now, self.world.member_ramp, self.world.employee_ramp)
+        region = site.region
+        settle(site, now, self.member_ramp, self.employee_ramp)
         days = now - site.last_round
         site.last_round = now
         u_women, u_men, u_women_employed, u_men_employed, u_return, u_join, u_time, u_fill, u_hire = next(site.rounds)
-        want_members, want_employees = self.wanted(site)
+        want_members, want_employees = self.wanted(site, now)
         members, employees = site.members, site.employees
 
         if members:

@@ -146,8 +146,10 @@ class Calls(Group):
     @model_validator(mode="after")
     def _check(self) -> "Calls":
         sd = self.applications_sd.value
-        mean = self.applications.value.high if isinstance(self.applications.value, Distribution) else (
-            self.applications.value
+        mean = (
+            self.applications.value.high
+            if isinstance(self.applications.value, Distribution)
+            else (self.applications.value)
         )
         if isinstance(sd, Distribution) or (sd > 0 and sd**2 <= mean):
             raise ValueError(

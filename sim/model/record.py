@@ -76,8 +76,7 @@ class Recorder:
         env, clock = self.world.env, self.world.clock
         for i, day in enumerate(self.dates):
             yield env.timeout(clock.end_of(day) - env.now)
-            for j, region in enumerate(self.world.regions.values()):
-                self.monthly[j, i] = self._row(region)
+            self.monthly[:, i] = [self._row(region) for region in self.world.regions.values()]
             self._check_money()
 
     def _row(self, region: Region) -> list[float]:
@@ -112,10 +111,8 @@ class Recorder:
 
     def _check_money(self) -> None:
         spent = sum(region.grants for region in self.world.regions.values())
-        _must(
-            isclose(self.world.money_in, spent + self.world.money.level, rel_tol=1e-9, abs_tol=1e-6),
-            f"money in {self.world.money_in} = spent {spent} + left {self.world.money.level}",
-        )
+        if not isclose(self.world.money_in, spent + self.world.money.level, rel_tol=1e-9, abs_tol=1e-6):
+            raise ConservationError(f"money in {self.world.money_in} = spent {spent} + left {self.world.money.level}")
 
     def finish(self) -> Record:
         """Check the sites one by one and hand over the record."""
@@ -130,18 +127,20 @@ class Recorder:
 def _check_people(region: Region, people: int, employees: int, women: int) -> None:
     """Jobs = hires - leavers; talent in = employed + left + pool; women are people; applications add up."""
     count, pool = region.count, region.talent.level
-    _must(
+    if not (
         people == region.joins - region.leavers
         and employees == region.employees_hired - region.employees_left
         and region.talent_in == employees + region.talent_out + pool
         and 0 <= women <= people
         and len(region.open_sites) == count[State.open]
         and region.opened == count[State.open] + count[State.closed]
-        and len(region.sites) == sum(count[: State.open]) + sum(count[State.rejected :]) + region.opened,
-        f"{region.name}: people {people} = joins {region.joins} - leavers {region.leavers}; "
-        f"talent in {region.talent_in} = employed {employees} + out {region.talent_out} + pool {pool}; "
-        f"women {women}; sites {len(region.sites)} = {count}",
-    )
+        and len(region.sites) == sum(count)
+    ):
+        raise ConservationError(
+            f"{region.name}: people {people} = joins {region.joins} - leavers {region.leavers}; "
+            f"talent in {region.talent_in} = employed {employees} + out {region.talent_out} + pool {pool}; "
+            f"women {women}; sites {len(region.sites)} = {count}"
+        )
 
 
 def _check_sites(region: Region) -> None:
@@ -150,14 +149,13 @@ def _check_sites(region: Region) -> None:
     for site in region.sites:
         if site.state is not None:
             count[site.state] += 1
-        if site.state != State.open:
-            _must(site.members == site.employees == 0, f"{site.name} is {site.state} and holds people")
-    _must(count == region.count, f"{region.name}: sites by state {count}, counted {region.count}")
+        if (site.members or site.employees) and site.state != State.open:
+            raise ConservationError(f"{site.name} is {site.state} and holds people")
+    if count != region.count:
+        raise ConservationError(f"{region.name}: sites by state {count}, counted {region.count}")
     exports = sum(site.exports_usd for site in region.sites)
-    _must(
-        isclose(exports, region.exports_usd, rel_tol=1e-9, abs_tol=1e-3),
-        f"{region.name}: exports of sites {exports}, of the region {region.exports_usd}",
-    )
+    if not isclose(exports, region.exports_usd, rel_tol=1e-9, abs_tol=1e-3):
+        raise ConservationError(f"{region.name}: exports of sites {exports}, of the region {region.exports_usd}")
 
 
 def _site_columns(sites: list[Site], now: float) -> dict[str, np.ndarray]:
@@ -175,11 +173,12 @@ def _site_columns(sites: list[Site], now: float) -> dict[str, np.ndarray]:
         "exports_usd": np.array([site.exports_usd for site in sites]),
         "applied": np.array([site.applied for site in sites]),
     }
-    entered = np.array([site.entered for site in sites]).reshape(len(sites), len(STAGES))
-    started = np.array([site.started for site in sites]).reshape(len(sites), len(STAGES))
-    ended = np.array([site.ended for site in sites])
-    left = np.column_stack([entered[:, 1:], ended])  # a stage is left for the next one, or for good
-    left = np.where(np.isnan(left), ended[:, None], left)
+    reached = np.array([site.entered for site in sites]).reshape(len(sites), len(State))
+    entered = reached[:, : State.open]
+    started = np.array([site.started for site in sites]).reshape(len(sites), len(State))[:, : State.open]
+    # The rollout is over when the hub opens, or is rejected, refused or abandoned, whichever of them happened.
+    ended = np.fmax(reached[:, State.open], np.fmax.reduce(reached[:, State.rejected :], axis=1))
+    left = np.fmin(reached[:, 1 : State.open + 1], ended[:, None])  # a stage is left for the next one, or for good
     until = np.where(np.isnan(left), now, left)
     wait = np.where(np.isnan(started), until, started) - entered
     work = until - started
@@ -188,15 +187,10 @@ def _site_columns(sites: list[Site], now: float) -> dict[str, np.ndarray]:
     unknown = backlog[:, None] & (np.cumsum(~np.isnan(entered), axis=1) == 1)
     for dates, stage in zip(("evaluated", "financed", "funded", "fitted_out"), STAGES, strict=False):
         columns[dates] = entered[:, stage + 1]
-    columns["opened"] = np.array([site.opened for site in sites])
+    columns["opened"] = reached[:, State.open]
     columns["ended"] = ended
-    columns["closed"] = np.array([site.closed for site in sites])
+    columns["closed"] = reached[:, State.closed]
     for stage in STAGES:
         columns[f"{stage.name}_wait_days"] = np.where(unknown[:, stage], np.nan, wait[:, stage])
         columns[f"{stage.name}_work_days"] = np.where(unknown[:, stage], np.nan, work[:, stage])
     return columns
-
-
-def _must(holds: bool, law: str) -> None:
-    if not holds:
-        raise ConservationError(f"broken law: {law}")

@@ -24,6 +24,7 @@ class State(IntEnum):
 
 
 STAGES = tuple(State)[: State.open]
+STATES = len(State)
 
 
 class Origin(IntEnum):
@@ -64,6 +65,9 @@ class Draw(IntEnum):
     remaining = 24
 
 
+DRAWS = len(Draw)
+
+
 @dataclass(slots=True, eq=False)
 class Region:
     """A region with its limited resources and its running totals."""
@@ -76,7 +80,7 @@ class Region:
     demand: float = 1.0  # share of demand left by shocks that hit only this region
     sites: list["Site"] = field(default_factory=list)  # every site, in order of arrival
     open_sites: dict["Site", None] = field(default_factory=dict)  # an ordered set
-    count: list[int] = field(default_factory=lambda: [0] * len(State))
+    count: list[int] = field(default_factory=lambda: [0] * STATES)
     applications: int = 0
     approved: int = 0
     opened: int = 0
@@ -107,18 +111,18 @@ class Site:
     state: State | None = None
     remaining: float = 1.0  # share of the first stage still to do, for a site that was under way at the start
     applied: float = nan
-    entered: list[float] = field(default_factory=lambda: [nan] * len(STAGES))
-    started: list[float] = field(default_factory=lambda: [nan] * len(STAGES))
-    ended: float = nan  # rollout over: opened, rejected, refused or abandoned
+    entered: list[float] = field(default_factory=lambda: [nan] * STATES)  # when, by state
+    started: list[float] = field(default_factory=lambda: [nan] * STATES)  # when the work of each stage began
     opened: float = nan
     closes: float = inf
-    closed: float = nan
     seats: int = 0
     # what open sites have
     full_demand: float = 0.0  # people wanted when the ramp is over
     start: float = 1.0
     ramp_days: float = 1.0
-    rounds: Iterator[list[float]] = field(default_factory=lambda: iter(()))  # uniforms, a group a hiring round
+    rounding: float = 0.0  # what fractions of people wanted are rounded by
+    rounding_freelancers: float = 0.0
+    rounds: Iterator[tuple[float, ...]] = iter(())  # uniforms, a group a hiring round
     last_round: float = nan
     members: int = 0
     employees: int = 0
@@ -148,10 +152,7 @@ class Site:
             count[self.state] -= 1
         count[state] += 1
         self.state = state
-        if state < State.open:
-            self.entered[state] = now
-        elif state != State.closed:
-            self.ended = now
+        self.entered[state] = now
 
 
 def site_entity(origin: Origin, batch: int, number: int) -> int:

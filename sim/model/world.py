@@ -17,7 +17,7 @@ from sim.model.outages import NATION, outages
 from sim.model.programme import releases
 from sim.model.record import Record, Recorder
 from sim.model.rollout import rollout
-from sim.model.site import STAGES, Draw, Origin, Region, Site, State, site_entity
+from sim.model.site import DRAWS, STAGES, Draw, Origin, Region, Site, State, site_entity
 from sim.model.streams import Purpose, Streams
 from sim.model.talent import stock, talent_flow, yearly_inflow
 
@@ -129,7 +129,7 @@ class World:
 
     def new_site(self, origin: Origin, batch: int, number: int) -> Site:
         """A hub with its place and kind drawn from its own stream."""
-        u = self.streams.block(Purpose.SITE, site_entity(origin, batch, number), len(Draw))
+        u = self.streams.block(Purpose.SITE, site_entity(origin, batch, number), DRAWS)
         region = self._region_order[bisect(self._region_bounds, u[Draw.region])]
         site = Site(origin, batch, number, u, region)
         site.large_city = u[Draw.large_city] < region.large_city_share
@@ -143,8 +143,10 @@ class World:
         """Age (months) at which a hub closes: hazards `closure`, then `closure_later`, given that it survived."""
         p = self.p.hubs
         early = p.closure * p.closure_change
-        past = p.closure * survived if survived <= p.closure_change else (
-            early + p.closure_later * (survived - p.closure_change)
+        past = (
+            p.closure * survived
+            if survived <= p.closure_change
+            else (early + p.closure_later * (survived - p.closure_change))
         )
         hazard = past - log1p(-u)
         if hazard < early:
