@@ -24,6 +24,10 @@ HOW_IT_RUNS = ("workers", "out", "only", "observations")
 """Keys that say how a study is run or drawn, not what comes out."""
 
 
+SWEPT = tuple(name for name in World.model_fields if name not in ("start", "end"))
+"""Groups a sweep may vary: all scenarios share dates and goals, or their figures could not stand side by side."""
+
+
 class Goal(Group):
     """A metric that should reach a level by a date."""
 
@@ -103,6 +107,8 @@ def _composition_message(error: Exception, overrides: list[str]) -> str:
         key = text.split("Could not override '")[1].split("'")[0]
         known = dotted_keys(OmegaConf.to_container(compose("config"), resolve=False))
         got = next((o.split("=", 1)[1] for o in overrides if o.split("=", 1)[0].lstrip("+~") == key and "=" in o), "")
+        if got.startswith("{"):
+            return f"{key}: takes no new keys like this; write +{key}={got}, in quotes"
         return f"{key}: no such key{_nearest(key, known)} (got {got})"
     return _one_line(f"{text} {error.__cause__ or ''}")
 
@@ -182,6 +188,8 @@ def scenarios(cfg: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]
     study = read_study(cfg)
     grid = study.sweep.grid
     for key, values in grid.items():
+        if key.split(".")[0] not in SWEPT and key != "start.open_hubs":
+            raise InputError(f"sweep.grid.{key}: should begin with one of {', '.join(SWEPT)}, or be start.open_hubs")
         if not values:
             raise InputError(f"sweep.grid.{key}: should list at least one value (got [])")
     expanded = []

@@ -98,6 +98,8 @@ def _summary(study: Study, tables: dict[str, Any], overrides: list[dict[str, Any
     from sim.analysis.answer import answer, funnel, sweep_answer, what_holds_back
     from sim.analysis.summary import summarise, summarise_scenarios
 
+    if tables["runs"]["error"].null_count == 0:  # nothing, or nothing but errors
+        return {"answer": "No replication finished.", "goals": [], "metrics": {}}
     goals = {name: goal.model_dump() for name, goal in study.goals.items()}
     if len(overrides) > 1:
         each = [
@@ -106,8 +108,6 @@ def _summary(study: Study, tables: dict[str, Any], overrides: list[dict[str, Any
         ]
         return {"answer": sweep_answer(each, goals), "scenarios": each}
     summary = summarise(tables["runs"], goals, study.end)
-    if not summary["metrics"]:  # no replication came to its end
-        return {"answer": "No replication finished.", **summary}
     return {
         "answer": answer(summary, goals),
         "what_holds_back": what_holds_back(summary, goals, study.start.date, tables.get("sites")),
@@ -122,11 +122,12 @@ def _report(path: Path) -> None:
     from sim.figures import observations as observations_figure
 
     run = folder.Run(path)
-    drawn = draw_all(run, path / "figures")
-    series = run.config["observations"]
-    if series:
-        drawn += observations_figure.draw(run, path / "figures", observations(series))
     summary = run.summary
+    drawn = []
+    if run.manifest["replications"]:
+        drawn += draw_all(run, path / "figures")
+        if run.config["observations"]:
+            drawn += observations_figure.draw(run, path / "figures", observations(run.config["observations"]))
     print(summary["answer"])
     if "what_holds_back" in summary:
         print(summary["what_holds_back"])

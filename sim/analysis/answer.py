@@ -19,19 +19,20 @@ Summary = Mapping[str, Any]
 def answer(summary: Summary, goals: Mapping[str, Mapping[str, Any]]) -> str:
     """The answer in one sentence: how likely the first goal of each metric is, and what the runs come to instead."""
     metrics = summary["metrics"]
-    headline = {goal["metric"]: goal for goal in reversed(summary["goals"])}
+    headline: dict[str, dict[str, Any]] = {}
+    for goal in summary["goals"]:
+        headline.setdefault(goal["metric"], goal)
     if not headline:
         shown = [name for name in ("hubs_open", "jobs_supported") if name in metrics]
         when = words.day(date.fromisoformat(metrics[shown[0]]["date"]))
-        return f"On {when} the median run has {' and '.join(_range(name, metrics[name]) for name in shown)}."
+        return f"The medians on {when} are {' and '.join(_range(name, metrics[name]) for name in shown)}."
     chances = []
-    for goal in reversed(headline.values()):
+    for goal in headline.values():
         n = goal["replications"]
         chance = words.probability(round((goal["probability"] or 0.0) * n), n)
-        by = words.day(date.fromisoformat(goal["by"]))
-        chances.append(f"{goals[goal['name']]['label']} by {by}: {chance}")
-    instead = " and ".join(_range(name, metrics[name]) for name in headline if name in metrics)
-    return f"{'; '.join(chances)}; the median run then has {instead}."
+        chances.append(f"{goals[goal['name']]['label']} by {words.day(date.fromisoformat(goal['by']))}: {chance}")
+    instead = [_range(name, metrics.get(f"{name}@{goal['by']}") or metrics[name]) for name, goal in headline.items()]
+    return f"{'; '.join(chances)}; the medians then are {' and '.join(instead)}."
 
 
 def _range(metric: str, figure: Mapping[str, float]) -> str:
@@ -64,28 +65,27 @@ def what_holds_back(
     if level is not None and months > 0 and figures["hubs_open"]["mean"] < level:
         known = figures["opened"]["mean"] - counts["opened"]  # open at the start
         pace, needed = counts["opened"] / months, (level - known) / months
-        text += f" That is {pace:.1f} openings a month, where {words.number(level)} hubs need {needed:.1f}."
+        text += f" That is {pace:.1f} openings a month, where {words.number(level)} hubs need at least {needed:.1f}."
         everything = known + counts["applications"]
         if everything < level:
-            text += f" Too few apply: with every application open, closing none, there were {everything:.0f} hubs."
+            text += f" Even if every application had opened and no hub closed, there would be {everything:.0f} hubs."
     stages = time_use(sites) if sites is not None else []
     waiting, working = (sum(getattr(stage, kind).value for stage in stages) for kind in ("waiting", "working"))
     if waiting + working > 0:
         share = words.percent(waiting / (waiting + working))
-        text += (
-            f" The stages of a hub add up to {(waiting + working) / DAYS_PER_MONTH:.0f} months, {share} of it waiting."
-        )
+        months = (waiting + working) / DAYS_PER_MONTH
+        text += f" Over the whole run a hub's stages add up to {months:.0f} months, {share} of it waiting."
     return text
 
 
 def sweep_answer(scenarios: list[dict[str, Any]], goals: Mapping[str, Mapping[str, Any]]) -> str:
     """The most likely scenario of a sweep for the first goal, and how likely it is there."""
-    done = [scenario for scenario in scenarios if scenario["metrics"]]
-    if not goals or not done:
-        return f"{len(scenarios)} scenarios run, {len(done)} with a result."
+    if not goals:
+        return f"{len(scenarios)} scenarios."
     metric = next(iter(goals.values()))["metric"]
-    best = max(
-        done, key=lambda scenario: (scenario["goals"][0]["probability"] or 0.0, scenario["metrics"][metric]["mean"])
-    )
+    done = [scenario for scenario in scenarios if scenario["goals"][0]["replications"]]
+    if not done:
+        return "No replication finished."
+    best = max(done, key=lambda one: (one["goals"][0]["probability"], one["metrics"][metric]["mean"]))
     levers = ", ".join(f"{key}={value}" for key, value in best["overrides"].items())
     return f"Highest of {len(scenarios)} scenarios, not re-run on fresh seeds ({levers}): {answer(best, goals)}"

@@ -1,11 +1,11 @@
-"""Hubs under way on the day the forecast starts: what history runs that fit the dated counts say.
+"""Hubs under way and money unspent on the day the forecast starts: what history runs that fit the counts say.
 
 Neither number nor stage of the applications then under way is published. The history run is kept where it
 agrees with the counts since June 2025 and where its last call was held 6 to 12 months before the call that closed
-on 3 November 2025 (the interval between calls). What those runs have in each stage on 14 November 2025 is
-the distribution that conf/start/forecast.yaml draws from. To make it anew:
+on 3 November 2025 (the interval between calls). What those runs have in each stage on 14 November 2025, and the
+programme's balance then, is the distribution that conf/start/forecast.yaml draws from. To make it anew:
 
-    sim run experiment=history replications=6000 out=DIR
+    sim run experiment=history replications=4000 out=DIR
     python -m sim.analysis.backlog DIR
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from sim.analysis.tables import national
+from sim.analysis.tables import finished, national, values
 from sim.analysis.time_use import STAGES
 
 LAST_CALL = (date(2024, 11, 3), date(2025, 5, 3))
@@ -27,14 +27,14 @@ SINCE = date(2025, 6, 30)
 
 
 def backlog_rows(
-    monthly: pa.Table, sites: pa.Table, observations: Iterable[dict[str, object]]
+    runs: pa.Table, monthly: pa.Table, sites: pa.Table, observations: Iterable[dict[str, object]]
 ) -> tuple[np.ndarray, int]:
-    """Hubs in each stage at the end of the history runs that fit.
+    """Hubs in each stage, and the balance in Rs million, at the end of the history runs that fit.
 
     Returns
     -------
     rows
-        Array (runs that fit, stages), in order of replication.
+        Array (runs that fit, stages + 1), in order of replication.
     runs
         Number of runs there were.
     """
@@ -45,14 +45,15 @@ def backlog_rows(
         if day >= SINCE:
             count = paths.at(day)
             fits &= (count >= float(str(row["low"]))) & (count <= float(str(row["high"])))
-    replication = sites.column("replication").to_numpy()
+    replication = np.unique(sites.column("replication").to_numpy(), return_inverse=True)[1]
     applied = sites.column("applied").to_numpy().astype("datetime64[D]")
     last_call = np.full(len(fits), np.datetime64("1970-01-01"))
     np.maximum.at(last_call, replication, applied)
     fits &= (last_call >= np.datetime64(LAST_CALL[0])) & (last_call <= np.datetime64(LAST_CALL[1]))
     state = np.array(sites.column("state").to_pylist())
     rows = np.column_stack([np.bincount(replication[state == stage], minlength=len(fits)) for stage in STAGES])
-    return rows[fits], len(fits)
+    (balance,) = (name for name in runs.column_names if name.startswith("balance_rs_million@"))
+    return np.column_stack([rows, values(finished(runs), balance).round().astype(int)])[fits], len(fits)
 
 
 def main() -> None:
@@ -61,8 +62,11 @@ def main() -> None:
     from sim.sources import observations
 
     run = open_run(Path(sys.argv[1]))
-    rows, runs = backlog_rows(run.table("monthly"), run.table("sites"), observations("hubs_functional"))
-    print(f"# {len(rows)} of {runs} history runs fit (seed {run.manifest['seed']}); mean {rows.sum(axis=1).mean():.1f}")
+    rows, runs = backlog_rows(
+        run.table("runs"), run.table("monthly"), run.table("sites"), observations("hubs_functional")
+    )
+    hubs = rows[:, :-1].sum(axis=1).mean()
+    print(f"# {len(rows)} of {runs} history runs fit (seed {run.manifest['seed']}); mean {hubs:.1f} hubs")
     print("backlog: [" + ", ".join(f"[{', '.join(map(str, row))}]" for row in rows) + "]")
 
 

@@ -24,8 +24,8 @@ class Clock:
         return (day - self.start).days + 0.5
 
     def end_of(self, day: date) -> float:
-        """Time, in days, at which the given date is over."""
-        return (day - self.start).days + 1.0
+        """Time, in days, just before the given date is over: what happens at midnight is tomorrow's."""
+        return (day - self.start).days + 1.0 - 2.0**-20
 
     def date(self, time: float) -> date:
         """Calendar date of a time in days."""

@@ -7,13 +7,16 @@ a monotone function of its uniform, and leaves the door open to antithetic and q
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import ceil, exp, inf, isfinite, log
+from math import ceil, exp, inf, isfinite, lgamma, log, log1p
 from statistics import NormalDist
 
 from scipy.special import bdtrik, betaincinv, gammaincinv
 
 Quantile = Callable[[float], float]
 """Maps u in (0, 1) to the value that is not exceeded with probability u."""
+
+POSITIVE = 5e-324
+"""The smallest number above zero: the lower end of what may not be zero."""
 
 _normal_quantile: Quantile = NormalDist().inv_cdf
 
@@ -44,9 +47,11 @@ def lognormal(median: float, sigma: float, cap: float = inf) -> Distribution:
     """Log-normal with the given median and standard deviation of the log; values above `cap` become `cap`."""
     _require(median > 0 and sigma >= 0 and cap >= median, f"needs median > 0, sigma >= 0, cap >= median, got {sigma=}")
     if cap == inf:
-        return Distribution("lognormal", (median, sigma), 0.0, inf, lambda u: median * exp(sigma * _normal_quantile(u)))
+        return Distribution(
+            "lognormal", (median, sigma), POSITIVE, inf, lambda u: median * exp(sigma * _normal_quantile(u))
+        )
     return Distribution(
-        "lognormal", (median, sigma, cap), 0.0, cap, lambda u: min(cap, median * exp(sigma * _normal_quantile(u)))
+        "lognormal", (median, sigma, cap), POSITIVE, cap, lambda u: min(cap, median * exp(sigma * _normal_quantile(u)))
     )
 
 
@@ -129,10 +134,10 @@ def negative_binomial_quantile(u: float, mean: float, sd: float) -> int:
         return round(mean)
     p = mean / sd**2
     r = mean * p / (1 - p)
-    log_term = r * log(p)
-    term = cumulative = exp(log_term)
-    k = 0
+    # Begin where less than 1e-16 of the probability lies below: further down the first term may underflow.
+    k = max(0, int(mean - 12 * sd))
     limit = mean + 40 * sd  # floating-point sums may stop just short of 1
+    term = cumulative = exp(lgamma(k + r) - lgamma(r) - lgamma(k + 1) + r * log(p) + k * log1p(-p))
     while u > cumulative and k < limit:
         term *= (r + k) / (k + 1) * (1 - p)
         k += 1
@@ -142,7 +147,7 @@ def negative_binomial_quantile(u: float, mean: float, sd: float) -> int:
 
 def dirichlet_quantiles(us: Sequence[float], weights: Sequence[float]) -> list[float]:
     """Draw shares from a Dirichlet distribution by normalising gamma quantiles, one uniform each."""
-    gammas = [float(gammaincinv(w, u)) for w, u in zip(weights, us, strict=True)]
+    gammas = [float(gammaincinv(w, u)) if w > 0 else 0.0 for w, u in zip(weights, us, strict=True)]
     total = sum(gammas)
     return [g / total for g in gammas]
 

@@ -1,7 +1,7 @@
 """People in an open site: hiring rounds, leaving, closing."""
 
 from collections.abc import Generator
-from math import exp
+from math import exp, log1p
 from typing import TYPE_CHECKING, Any
 
 from sim.model.clock import DAYS_PER_MONTH, DAYS_PER_YEAR
@@ -31,8 +31,8 @@ class Hiring:
         self.employee_ramp: float = world.employee_ramp
         self.round_days: float = p.round_days
         self.freelancer_share: float = p.freelancer_share
-        self.member_churn: float = p.member_churn / DAYS_PER_MONTH
-        self.attrition: float = p.attrition / DAYS_PER_MONTH
+        self.member_churn: float = -log1p(-p.member_churn) / DAYS_PER_MONTH
+        self.attrition: float = -log1p(-p.attrition) / DAYS_PER_MONTH
         self.time_to_hire = p.time_to_hire
         self.graduate_days: float = p.graduate_delay * DAYS_PER_MONTH
         self.experienced: float = p.experienced_share

@@ -25,14 +25,21 @@ METRICS = (
     "vacancies_short",
     "grants_rs_million",
     "loans_rs_million",
+    "balance_rs_million",
 )
-"""Metrics of a run, nationwide. `opened` leaves out no hub that has closed since; `hubs_open` does."""
+"""Metrics of a run, nationwide.
+
+`opened` counts hubs that have closed since; `hubs_open` does not. `applications` and `approved` count from the
+start date and include the hubs then under way; `jobs_created` and cumulative exports include those of hubs that opened
+before it; grants and loans are those paid since.
+"""
 
 
 def national(record: Record) -> dict[str, np.ndarray]:
     """Sum the regions: metric -> array over the record dates. A share of nobody is nan."""
     total = dict(zip(MONTHLY, record.monthly.sum(axis=0).T, strict=True))
     people = total["jobs_supported"]
+    total["balance_rs_million"] = record.balance
     total["hubs_open"] = total["open"]
     total["opened"] = total["open"] + total["closed"]
     total["in_progress"] = sum((total[stage.name] for stage in STAGES), np.zeros(len(people)))

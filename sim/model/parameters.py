@@ -19,7 +19,7 @@ from zlib import crc32
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from sim.model import distributions
-from sim.model.distributions import Distribution
+from sim.model.distributions import POSITIVE, Distribution
 from sim.model.streams import Purpose, Streams
 
 Per = Literal["run", "hub", "call", "fiscal year", "round", "event"]
@@ -83,7 +83,7 @@ def read(raw: Any, spec: Spec) -> Parameter:
     for key, declared in (("unit", spec.unit), ("per", spec.per)):
         if raw.get(key, declared) != declared:
             raise ValueError(f"{key} must be {declared!r} here, got {raw[key]!r}")
-    value, allowed = raw["value"], f"between {spec.low:g} and {spec.high:g}"
+    value, allowed = raw["value"], _allowed(spec)
     if isinstance(value, list):
         value = distributions.parse(value)
         low, high = value.low, value.high
@@ -100,6 +100,12 @@ def read(raw: Any, spec: Spec) -> Parameter:
     return Parameter(value, str(raw.get("source", OVERRIDDEN)), spec)
 
 
+def _allowed(spec: Spec) -> str:
+    if spec.high < inf:
+        return f"between {spec.low:g} and {spec.high:g}"
+    return "more than 0" if spec.low == POSITIVE else f"at least {spec.low:g}"
+
+
 class Region(Group):
     """One of the seven regions."""
 
@@ -112,18 +118,24 @@ class Region(Group):
 
 
 class Start(Group):
-    """The initial state: what is known on the start date."""
+    """The initial state: what is known on the start date.
+
+    A row of `backlog` holds the hubs under way in each stage and the unspent programme money (Rs million); each
+    replication takes one of the rows. `openings` are cumulative counts of openings.
+    """
 
     date: datetime.date
     calls: list[datetime.date]
     open_hubs: Parameter = parameter("hubs open on the start date", "hubs", whole=True)
     openings: dict[datetime.date, int]
     openings_source: str
-    backlog: list[tuple[int, int, int, int, int]]
+    backlog: list[tuple[int, int, int, int, int, float]]
     backlog_source: str
 
     @model_validator(mode="after")
     def _check(self) -> "Start":
+        if not self.calls:
+            raise ValueError("calls should list at least one call, the first one")
         if sorted(self.calls) != self.calls:
             raise ValueError(f"calls should be in order of date, got {[str(c) for c in self.calls]}")
         counts = [self.openings[day] for day in sorted(self.openings)]
@@ -173,9 +185,9 @@ class Rollout(Group):
     abandonment: Parameter = parameter("hub abandoned during fit-out", "probability")
     connectivity: Parameter = parameter("connectivity and commissioning", "months", "hub")
     programme_shock: Parameter = parameter("common factor on all durations", "factor")
-    remote_factor: Parameter = parameter("factor on building durations in remote regions", "factor")
+    remote_factor: Parameter = parameter("factor on finance, fit-out, connectivity in remote regions", "factor")
     brownfield_share: Parameter = parameter("hubs that convert an existing workspace", "share")
-    brownfield_factor: Parameter = parameter("factor on building durations of conversions", "factor")
+    brownfield_factor: Parameter = parameter("factor on finance, fit-out, connectivity of conversions", "factor")
 
 
 class Programme(Group):
@@ -192,6 +204,16 @@ class Programme(Group):
     fourth_quarter: Parameter = parameter("share of the year's releases due in April", "share")
     concentration: Parameter = parameter("Dirichlet concentration of the quarterly shares", "number", low=1)
     release_delay: Parameter = parameter("delay of a release after its quarter begins", "months", "fiscal year")
+
+    @model_validator(mode="after")
+    def _check(self) -> "Programme":
+        shares = [
+            share.value for share in (self.first_quarter, self.second_quarter, self.third_quarter, self.fourth_quarter)
+        ]
+        numbers = [share for share in shares if not isinstance(share, Distribution)]
+        if len(numbers) < 4 or abs(sum(numbers) - 1) > 1e-9:
+            raise ValueError(f"the shares of the four quarters should be numbers that sum to 1, got {shares}")
+        return self
 
 
 class Hubs(Group):
@@ -211,13 +233,13 @@ class Hiring(Group):
     people_per_seat: Parameter = parameter("people who share a seat", "ratio")
     occupancy: Parameter = parameter("mean stable occupancy", "share")
     occupancy_concentration: Parameter = parameter("concentration of hubs' occupancy around the mean", "number", low=1)
-    ramp: Parameter = parameter("time constant of the demand ramp", "months")
-    ramp_spread: Parameter = parameter("factor of one hub on the ramp", "factor", "hub")
+    ramp: Parameter = parameter("time constant of the demand ramp", "months", low=POSITIVE)
+    ramp_spread: Parameter = parameter("factor of one hub on the ramp", "factor", "hub", low=POSITIVE)
     start: Parameter = parameter("share of stable occupancy wanted on opening", "share", "hub")
     freelancer_share: Parameter = parameter("share of users who are freelancers", "share")
-    member_churn: Parameter = parameter("members who leave", "per month")
-    attrition: Parameter = parameter("employees who leave", "per month")
-    time_to_hire: Parameter = parameter("mean time to fill a vacancy", "days", "round")
+    member_churn: Parameter = parameter("members who leave in a month", "share a month", high=0.99)
+    attrition: Parameter = parameter("employees who leave in a month", "share a month", high=0.99)
+    time_to_hire: Parameter = parameter("mean time to fill the vacancies of a round", "days", "round", low=POSITIVE)
     experienced_share: Parameter = parameter("vacancies that want experience", "share")
     graduate_delay: Parameter = parameter("added time to hire a graduate", "months")
     additionality: Parameter = parameter("jobs supported that would not exist otherwise", "share")
@@ -231,7 +253,7 @@ class Talent(Group):
     january_share: Parameter = parameter("graduates who finish in January; the others finish in July", "share")
     trainees: Parameter = parameter("people trained", "people a year")
     hub_ready_share: Parameter = parameter("trainees ready to work in a hub", "share")
-    outflow: Parameter = parameter("job seekers who find other work or go abroad", "per month")
+    outflow: Parameter = parameter("job seekers who find other work or go abroad", "share a month", high=1.0)
     return_share: Parameter = parameter("leaving employees who look for a job here again", "share")
     women_users: Parameter = parameter("women among members and graduates", "share")
     women_trainees: Parameter = parameter("women among trainees", "share")
@@ -242,8 +264,8 @@ class Exports(Group):
 
     freelancer: Parameter = parameter("mean exports of a freelancer in a hub", "USD a year", "hub")
     employee: Parameter = parameter("mean exports of a firm employee in a hub", "USD a year", "hub")
-    freelancer_ramp: Parameter = parameter("time constant to full productivity, freelancers", "months", low=0.01)
-    employee_ramp: Parameter = parameter("time constant to full productivity, employees", "months", low=0.01)
+    freelancer_ramp: Parameter = parameter("time constant to full productivity, freelancers", "months", low=POSITIVE)
+    employee_ramp: Parameter = parameter("time constant to full productivity, employees", "months", low=POSITIVE)
 
 
 class Outages(Group):
@@ -274,6 +296,9 @@ class World(Group):
     def _check(self) -> "World":
         if not self.regions:
             raise ValueError("regions should name at least one region")
+        planned = [region.planned_hubs.value for region in self.regions.values()]
+        if not any(isinstance(hubs, Distribution) or hubs > 0 for hubs in planned):
+            raise ValueError("regions should plan at least one hub in one region (planned_hubs)")
         if self.end < self.start.date:
             raise ValueError(f"end should not be before start.date ({self.start.date}), got {self.end}")
         return self

@@ -25,5 +25,5 @@ def releases(world: "World") -> Generator[Any, Any, None]:
         due = world.clock.noon(first_day) + p.release_delay(u_delay) * DAYS_PER_MONTH
         yield env.timeout(max(0.0, due - env.now))
         if amount > 0:
-            yield world.money.put(amount)
             world.money_in += amount
+            yield world.money.put(amount)

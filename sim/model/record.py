@@ -51,6 +51,8 @@ class Record:
         Names of the R regions.
     monthly
         Array (R, D, len(MONTHLY)).
+    balance
+        Unspent programme money on each date, Rs million, length D.
     sites
         Column name -> array with an entry per site, in the order of their identity. Times and durations are days
         (times since the start date); nan is what did not happen.
@@ -60,6 +62,7 @@ class Record:
     dates: list[date]
     regions: list[str]
     monthly: np.ndarray
+    balance: np.ndarray
     sites: dict[str, np.ndarray]
 
 
@@ -70,6 +73,7 @@ class Recorder:
         self.world = world
         self.dates = dates
         self.monthly = np.empty((len(world.regions), len(dates), len(MONTHLY)))
+        self.balance = np.empty(len(dates))
 
     def run(self) -> Generator[Any, Any, None]:
         """SimPy process: record on every date."""
@@ -77,6 +81,7 @@ class Recorder:
         for i, day in enumerate(self.dates):
             yield env.timeout(clock.end_of(day) - env.now)
             self.monthly[:, i] = [self._row(region) for region in self.world.regions.values()]
+            self.balance[i] = self.world.money.level
             self._check_money()
 
     def _row(self, region: Region) -> list[float]:
@@ -121,7 +126,14 @@ class Recorder:
         sites.sort(key=lambda site: site.entity)
         for region in world.regions.values():
             _check_sites(region)
-        return Record(world.drawn, self.dates, list(world.regions), self.monthly, _site_columns(sites, world.env.now))
+        return Record(
+            world.drawn,
+            self.dates,
+            list(world.regions),
+            self.monthly,
+            self.balance,
+            _site_columns(sites, world.env.now),
+        )
 
 
 def _check_people(region: Region, people: int, employees: int, women: int) -> None:

@@ -84,7 +84,7 @@ def work(world: "World", site: Site, months: float) -> Any:
 
 
 def building_factor(world: "World", site: Site) -> float:
-    """Factor on everything that happens at the place itself: shorter for conversions, longer in remote regions."""
+    """Factor on finance, fit-out and connectivity: shorter for conversions, which have a site, longer if remote."""
     p = world.p.rollout
     return (p.brownfield_factor if site.brownfield else 1.0) * (p.remote_factor if site.region.remote else 1.0)
 

@@ -66,6 +66,7 @@ class Draw(IntEnum):
 
 
 DRAWS = len(Draw)
+NO_ROUNDS: Iterator[tuple[float, ...]] = iter(())
 
 
 @dataclass(slots=True, eq=False)
@@ -122,7 +123,7 @@ class Site:
     ramp_days: float = 1.0
     rounding: float = 0.0  # what fractions of people wanted are rounded by
     rounding_freelancers: float = 0.0
-    rounds: Iterator[tuple[float, ...]] = iter(())  # uniforms, a group a hiring round
+    rounds: Iterator[tuple[float, ...]] = NO_ROUNDS  # uniforms, a group a hiring round
     last_round: float = nan
     members: int = 0
     employees: int = 0

@@ -9,6 +9,7 @@ added, and two scenarios share every dice roll they have in common (common rando
 from array import array
 from collections.abc import Iterator
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 
@@ -45,7 +46,7 @@ class Streams:
         self._random = np.random.Generator(self._bits).random
         # The state in which every block begins, in plain lists: NumPy reads them faster than arrays.
         self._counter = [0, 0, 0, 0]
-        self._state = {
+        self._state: Any = {
             **self._bits.state,
             "state": {"counter": self._counter, "key": key.tolist()},
             "buffer": [0, 0, 0, 0],
@@ -56,7 +57,7 @@ class Streams:
 
         `entity` identifies who draws, 0 <= entity < 2**64. The same address always gives the same numbers.
         """
-        return self._draw(purpose, entity, size, block).tolist()  # type: ignore[no-any-return]
+        return self._draw(purpose, entity, size, block).tolist()
 
     def _draw(self, purpose: Purpose, entity: int, size: int, block: int) -> np.ndarray:
         counter = self._counter
@@ -68,7 +69,7 @@ class Streams:
         return uniforms
 
     def groups(self, purpose: Purpose, entity: int, size: int, per_block: int = 24) -> Iterator[tuple[float, ...]]:
-        """Yield the stream's uniforms for ever, `size` at a time: one group per hiring round, outage or call.
+        """Yield the stream's uniforms for ever, `size` at a time: one group per hiring round or outage.
 
         A group is always used whole, so that round 7 draws the same numbers whatever happened in rounds 1 to 6.
         """

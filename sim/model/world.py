@@ -45,7 +45,7 @@ class World:
         self.clock = Clock(config.start.date)
         start = config.start
         earliest = min([start.date, *start.calls, *start.openings])
-        self.env = simpy.Environment(initial_time=self.clock.noon(earliest) - 0.5)
+        self.env = simpy.Environment(initial_time=self.clock.noon(earliest) - 1.0)
         self.committee = simpy.Resource(self.env, capacity=int(self.p.rollout.committee))
         self.money = simpy.Container(self.env)
         self.money_in = 0.0
@@ -71,7 +71,7 @@ class World:
             simpy.Resource(self.env, capacity=int(p.contractors)),
             simpy.Container(self.env, init=stock(self, p.talent_share)),
         )
-        region.talent_in = region.talent.level
+        region.talent_in = int(region.talent.level)
         return region
 
     def _start_processes(self) -> None:
@@ -94,13 +94,21 @@ class World:
         yield from self.hiring.operate(site)
 
     def _start_backlog(self) -> None:
-        """Put the hubs that were under way on the start date where one history run, picked at random, left them."""
+        """Leave hubs and money where one history run, picked at random, left them on the start date.
+
+        What is left of a hub's first stage is a uniform share of a fresh duration. (The stage one finds a hub in is
+        rather a long one; in history runs half as much again is left of finance. See conf/start/forecast.yaml.)
+        """
         rows = self.config.start.backlog
         (u,) = self.streams.block(Purpose.BACKLOG, 0, 1)
-        for stage, hubs in zip(STAGES, rows[int(u * len(rows))], strict=True):
-            for number in range(hubs):
+        *hubs_by_stage, balance = rows[int(u * len(rows))]
+        self.money_in = balance
+        self.money = simpy.Container(self.env, init=balance)
+        for stage, hubs in zip(STAGES, hubs_by_stage, strict=True):
+            for number in range(int(hubs)):
                 site = self.new_site(Origin.backlog, stage, number)
                 site.remaining = site.u[Draw.remaining]
+                site.region.approved += stage > State.evaluation
                 self.env.process(self._from_start(site, stage))
 
     def _from_start(self, site: Site, stage: State) -> Process:

@@ -19,7 +19,10 @@ SITE_TEXT = ("site_id", "kind", "region", "origin", "state")
 
 
 def build(outcomes: Mapping[Key, Outcome], start: date) -> dict[str, pa.Table]:
-    """Lay all outcomes out as the tables `runs`, `monthly` and `sites`; the last two only if they were kept."""
+    """Lay all outcomes out as the tables `runs`, `monthly` and `sites`; the last two only if they were kept.
+
+    Scenarios have the same dates and regions.
+    """
     good = {key: outcome for key, outcome in outcomes.items() if outcome.error is None}
     tables = {"runs": _runs(outcomes)}
     if any(outcome.monthly is not None for outcome in good.values()):

@@ -14,6 +14,10 @@ ATTEMPTS = 5
 """How often the pool is set up again after workers were killed without any task finishing in between."""
 
 
+class WorkersDied(RuntimeError):
+    """The operating system, or somebody, killed the workers again and again."""
+
+
 def run_tasks(task: Callable[[Key], Result], keys: Sequence[Key], workers: int = 0) -> Iterator[tuple[Key, Result]]:
     """Yield (key, task(key)) for every key, in the order they finish.
 
@@ -26,7 +30,7 @@ def run_tasks(task: Callable[[Key], Result], keys: Sequence[Key], workers: int =
 
     Raises
     ------
-    RuntimeError
+    WorkersDied
         If workers keep dying (a task that takes too much memory, say).
     """
     workers = min(workers or os.cpu_count() or 1, len(keys))
@@ -48,7 +52,7 @@ def run_tasks(task: Callable[[Key], Result], keys: Sequence[Key], workers: int =
             fruitless += 1
             if fruitless >= ATTEMPTS:
                 left = f"{len(pending)} tasks are left, the next is {next(iter(pending))}"
-                raise RuntimeError(f"workers keep dying; {left}") from None
+                raise WorkersDied(f"workers keep dying; {left}") from None
             log.warning("a worker was killed; running the %d unfinished tasks again", len(pending))
 
 

@@ -1,6 +1,8 @@
 """Monte Carlo: all replications of all scenarios of a study, through one pool, into tables."""
 
+import gc
 import json
+import logging
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,8 +16,9 @@ from sim.config import Study, read_study, scenarios
 from sim.model.metrics import national
 from sim.model.record import Record
 from sim.model.world import simulate
-from sim.study.executor import run_tasks
+from sim.study.executor import WorkersDied, run_tasks
 
+log = logging.getLogger(__name__)
 Key = tuple[int, int]
 """(scenario, replication)"""
 
@@ -71,7 +74,10 @@ def judge(record: Record, study: Study) -> dict[str, Any]:
 
 @lru_cache(maxsize=64)
 def _study(config: str) -> Study:
-    return read_study(json.loads(config))
+    study = read_study(json.loads(config))
+    gc.collect()
+    gc.freeze()  # what a process has imported by now is not garbage: looking through it cost 5% of a replication
+    return study
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +116,7 @@ def run_study(config: dict[str, Any], progress: Callable[[int], Any] | None = No
             outcomes[key] = outcome
             if progress:
                 progress(1)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, WorkersDied) as reason:
         interrupted = True
+        log.warning("stopped early: %r", reason)
     return Outcomes(dict(sorted(outcomes.items())), [overrides for overrides, _ in variants], interrupted)
