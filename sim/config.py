@@ -110,6 +110,9 @@ def _composition_message(error: Exception, overrides: list[str]) -> str:
         if got.startswith("{"):
             return f"{key}: takes no new keys like this; write +{key}={got}, in quotes"
         return f"{key}: no such key{_nearest(key, known)} (got {got})"
+    if text.startswith("Error merging override ") and "=[" in text:
+        key, value = text.removeprefix("Error merging override ").split("=", 1)
+        return f"{key}: is no list; a distribution is written {key}.value={value}"
     return _one_line(f"{text} {error.__cause__ or ''}")
 
 

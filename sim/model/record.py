@@ -146,12 +146,13 @@ def _check_people(region: Region, people: int, employees: int, women: int) -> No
         and 0 <= women <= people
         and len(region.open_sites) == count[State.open]
         and region.opened == count[State.open] + count[State.closed]
-        and len(region.sites) == sum(count)
+        and region.applications + region.known
+        == sum(count[: State.open]) + sum(count[State.rejected :]) + region.opened
     ):
         raise ConservationError(
             f"{region.name}: people {people} = joins {region.joins} - leavers {region.leavers}; "
             f"talent in {region.talent_in} = employed {employees} + out {region.talent_out} + pool {pool}; "
-            f"women {women}; sites {len(region.sites)} = {count}"
+            f"women {women}; applications {region.applications} + known {region.known} = sites by state {count}"
         )
 
 

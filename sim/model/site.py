@@ -82,6 +82,7 @@ class Region:
     sites: list["Site"] = field(default_factory=list)  # every site, in order of arrival
     open_sites: dict["Site", None] = field(default_factory=dict)  # an ordered set
     count: list[int] = field(default_factory=lambda: [0] * STATES)
+    known: int = 0  # hubs known to be open at the start; the others applied
     applications: int = 0
     approved: int = 0
     opened: int = 0

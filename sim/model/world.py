@@ -143,7 +143,9 @@ class World:
         site.large_city = u[Draw.large_city] < region.large_city_share
         site.brownfield = u[Draw.brownfield] < self.p.rollout.brownfield_share
         region.sites.append(site)
-        if origin != Origin.initial:
+        if origin == Origin.initial:
+            region.known += 1
+        else:
             region.applications += 1
         return site
 

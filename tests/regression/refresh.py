@@ -1,0 +1,53 @@
+"""Write the tables of the regression tests anew, after a change that is meant: `python -m tests.regression.refresh`.
+
+One CSV for each experiment: every drawn parameter, metric and goal date of a few replications.
+"""
+
+import csv
+from pathlib import Path
+
+from sim.study.montecarlo import run_study
+from tests.helpers import config
+
+TABLES = Path(__file__).with_name("tables")
+EXPERIMENTS = {"baseline": "2027-12-31", "official_plan": "2027-12-31", "history": "2025-11-14"}
+REPLICATIONS = 2
+SEED = 20251114
+
+Table = dict[tuple[str, str], str]
+"""(replication, column of tables/runs) -> value as text; floats as Python writes them, so that nothing is rounded."""
+
+
+def compute(experiment: str) -> Table:
+    """Run the replications of an experiment, on a horizon that ends with its last goal."""
+    cfg = config({"replications": REPLICATIONS, "seed": SEED}, experiment, EXPERIMENTS[experiment])
+    return {
+        (str(replication), name): "" if value is None else str(value)
+        for (_, replication), outcome in run_study(cfg).by_key.items()
+        for name, value in outcome.row.items()
+    }
+
+
+def read(experiment: str) -> Table:
+    """Read the table of an experiment as it was written."""
+    with (TABLES / f"{experiment}.csv").open(encoding="utf-8", newline="") as file:
+        return {(row["replication"], row["column"]): row["value"] for row in csv.DictReader(file)}
+
+
+def main() -> None:
+    """Write all tables anew and say which have changed."""
+    TABLES.mkdir(exist_ok=True)
+    for experiment in EXPERIMENTS:
+        file = TABLES / f"{experiment}.csv"
+        before = read(experiment) if file.exists() else {}
+        after = compute(experiment)
+        with file.open("w", encoding="utf-8", newline="") as opened:
+            writer = csv.writer(opened, lineterminator="\n")
+            writer.writerow(["replication", "column", "value"])
+            writer.writerows([*key, value] for key, value in after.items())
+        changed = sum(before.get(key) != value for key, value in after.items()) + len(set(before) - set(after))
+        print(f"{experiment}: {changed} of {len(after)} values changed")
+
+
+if __name__ == "__main__":
+    main()

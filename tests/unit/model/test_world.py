@@ -1,0 +1,276 @@
+"""The rollout of hubs in worlds so simple that the dates can be worked out by hand."""
+
+from datetime import date, timedelta
+from math import exp
+
+import numpy as np
+import pytest
+
+from sim.config import InputError
+from sim.model.clock import DAYS_PER_MONTH
+from sim.model.site import STAGES
+from sim.model.streams import Streams
+from sim.model.world import World, simulate
+from tests.helpers import NO_LIMITS, SURE, mask, metric, run, study
+
+PUNJAB_ONLY = {
+    f"regions.{region}.planned_hubs": 0 for region in ("Sindh", "KP", "Islamabad", "Balochistan", "AJK", "GB")
+}
+ONE_CALL = {"calls.interval": 600, "start.open_hubs": 0, "start.backlog": []}
+MONTHS = {"evaluation": 2, "finance": 3, "fit_out": 4, "connectivity": 1}
+DURATIONS = {f"rollout.{stage}": months for stage, months in MONTHS.items()}
+APPLIED = -10.5  # noon of 3 November 2025
+
+
+def one(overrides, **options):
+    """Sites of one replication of a world with fixed durations, one call and no chance."""
+    (record,) = run(study({**SURE, **NO_LIMITS, **ONE_CALL, **DURATIONS, **overrides}, **options))
+    return record.sites, record
+
+
+def waits(sites, stage):
+    return sites[f"{stage}_wait_days"] / DAYS_PER_MONTH
+
+
+def test_without_limits_a_hub_opens_after_the_sum_of_its_stages():
+    sites, record = one({"calls.applications": 20})
+    assert len(sites["site_id"]) == 20
+    assert set(sites["applied"]) == {APPLIED}
+    np.testing.assert_allclose(sites["opened"], APPLIED + 10 * DAYS_PER_MONTH)
+    np.testing.assert_allclose(sites["evaluated"], APPLIED + 2 * DAYS_PER_MONTH)
+    np.testing.assert_allclose(sites["financed"], APPLIED + 5 * DAYS_PER_MONTH)
+    np.testing.assert_array_equal(sites["funded"], sites["financed"])
+    np.testing.assert_allclose(sites["fitted_out"], APPLIED + 9 * DAYS_PER_MONTH)
+    np.testing.assert_array_equal(sites["ended"], sites["opened"])
+    for stage in STAGES:
+        np.testing.assert_allclose(waits(sites, stage.name), 0, atol=1e-9)
+        np.testing.assert_allclose(
+            sites[f"{stage.name}_work_days"], MONTHS.get(stage.name, 0) * DAYS_PER_MONTH, atol=1e-9
+        )
+    assert metric([record], "hubs_open") == 20
+
+
+def test_conversions_and_remote_regions_change_what_happens_on_the_spot():
+    sites, _ = one(
+        {"calls.applications": 150, "rollout.brownfield_share": 0.5, "rollout.remote_factor": 1.5,
+         "rollout.programme_shock": 1.2, "regions.GB.planned_hubs": 60}, end="2027-12-31",
+    )  # fmt: skip
+    remote = np.isin(sites["region"], ["Balochistan", "AJK", "GB"])
+    assert {(b, r) for b, r in zip(sites["brownfield"], remote, strict=True)} == {
+        (b, r) for b in (False, True) for r in (False, True)
+    }
+    factor = np.where(sites["brownfield"], 0.5, 1.0) * np.where(remote, 1.5, 1.0)
+    np.testing.assert_allclose(sites["opened"] - APPLIED, 1.2 * DAYS_PER_MONTH * (2 + (3 + 4 + 1) * factor))
+    np.testing.assert_allclose(sites["evaluation_work_days"], 1.2 * DAYS_PER_MONTH * 2)
+
+
+def test_the_committee_evaluates_first_come_first_served():
+    sites, _ = one({"calls.applications": 7, "rollout.committee": 2})
+    np.testing.assert_allclose(waits(sites, "evaluation"), [0, 0, 2, 2, 4, 4, 6], atol=1e-9)
+    np.testing.assert_allclose(sites["evaluation_work_days"], 2 * DAYS_PER_MONTH)
+
+
+def test_contractors_build_first_come_first_served():
+    sites, _ = one({"calls.applications": 5, "regions.Punjab.contractors": 2, **PUNJAB_ONLY}, end="2027-12-31")
+    assert set(sites["region"]) == {"Punjab"}
+    np.testing.assert_allclose(waits(sites, "fit_out"), [0, 0, 4, 4, 8], atol=1e-9)
+    np.testing.assert_allclose(sites["opened"], APPLIED + (10 + np.array([0, 0, 4, 4, 8])) * DAYS_PER_MONTH)
+
+
+def test_the_programme_pays_when_its_quarter_is_released():
+    """Rs 100 million a year in quarters of 15, 20, 25, 40: at Rs 9.9 million a hub, 2, 2, 4, then 2 hubs are paid."""
+    money = {
+        "programme.line_2026": 100, "programme.hub_share": 1, "programme.execution": 1,
+        "programme.concentration": 1e9, "rollout.grant": 9.9, "calls.applications": 11,
+        "rollout.evaluation": 0, "rollout.finance": 0,
+    }  # fmt: skip
+    sites, record = one(money | {"programme.release_delay": 0})
+    start = date(2025, 11, 14)
+    days = {day: (date.fromisoformat(day) - start).days + 0.5 for day in ("2026-01-01", "2026-04-01", "2026-07-01")}
+    expected = [0.0] * 2 + [days["2026-01-01"]] * 2 + [days["2026-04-01"]] * 4 + [days["2026-07-01"]] * 2
+    np.testing.assert_allclose(sites["funded"][:10], expected)
+    assert sites["funded"][10] == (date(2026, 10, 1) - start).days + 0.5
+    assert metric([record], "grants_rs_million") == pytest.approx(11 * 9.9)
+    np.testing.assert_allclose(sites["money_wait_days"], sites["funded"] - APPLIED)
+
+    late, _ = one(money | {"programme.release_delay": 2})
+    shift = 2 * DAYS_PER_MONTH
+    np.testing.assert_allclose(late["funded"][2:10], np.array(expected[2:]) + shift)
+    np.testing.assert_allclose(late["funded"][:2], (date(2025, 10, 1) - start).days + 0.5 + shift)
+
+
+def test_a_quarter_without_a_share_does_not_stop_the_others():
+    """A share of 0 is refused, or the other quarters pay as before; no money at all would be a silent error."""
+    shares = {"first": 0, "second": 0.3, "third": 0.3, "fourth": 0.4}
+    changes = {f"programme.{quarter}_quarter": share for quarter, share in shares.items()}
+    try:
+        _, record = one(changes | {"calls.applications": 20, "rollout.grant": 1})
+    except InputError:
+        return
+    assert metric([record], "grants_rs_million") == 20
+
+
+@pytest.mark.parametrize(
+    ("overrides", "state", "loans"),
+    [
+        ({"rollout.rejection": 1}, "rejected", 0),
+        ({"rollout.refusal": 1, "rollout.self_finance": 0}, "refused", 0),
+        ({"rollout.refusal": 1, "rollout.self_finance": 1}, "open", 0),
+        ({"rollout.refusal": 0}, "open", 30 * 8),
+        ({"rollout.abandonment": 1}, "abandoned", 30 * 8),
+        ({"hubs.closure": 40, "hubs.closure_later": 40}, "closed", 30 * 8),
+    ],
+)
+def test_what_is_certain_happens_to_all(overrides, state, loans):
+    sites, record = one({"calls.applications": 30, "rollout.loan": 8, **overrides})
+    assert set(sites["state"]) == {state}
+    column = {"open": "hubs_open"}.get(state, state)
+    assert metric([record], column) == metric([record], "applications") == 30
+    assert metric([record], "loans_rs_million") == loans
+    assert metric([record], "approved") == (0 if state == "rejected" else 30)
+    assert np.isnan(sites["opened"]).all() == (state in ("rejected", "refused", "abandoned"))
+
+
+def test_who_is_abandoned_frees_the_contractor_early():
+    sites, _ = one(
+        {"calls.applications": 40, "rollout.abandonment": 0.5, "regions.Punjab.contractors": 1,
+         "rollout.fit_out": 0.4, **PUNJAB_ONLY}, end="2027-12-31",
+    )  # fmt: skip
+    abandoned = sites["state"] == "abandoned"
+    assert 8 < abandoned.sum() < 32
+    worked = sites["fit_out_work_days"]
+    assert (worked[abandoned] < 0.4 * DAYS_PER_MONTH).all()
+    np.testing.assert_allclose(worked[~abandoned], 0.4 * DAYS_PER_MONTH)
+    # One after the other without a pause, in order of number.
+    np.testing.assert_allclose(sites["fit_out_wait_days"], np.cumsum(worked) - worked, atol=1e-6)
+
+
+def test_calls_come_when_listed_and_then_at_intervals():
+    sites, _ = one(
+        {"calls.applications": 3, "calls.interval": 4, "start.calls": [date(2025, 11, 3), date(2026, 2, 1)]},
+        end="2026-12-31",
+    )
+    second = (date(2026, 2, 1) - date(2025, 11, 14)).days + 0.5
+    expected = [APPLIED, second, second + 4 * DAYS_PER_MONTH, second + 8 * DAYS_PER_MONTH]
+    np.testing.assert_allclose(sites["applied"], np.repeat(expected, 3))
+    assert list(sites["site_id"][[0, 5, 11]]) == ["call-00-000", "call-01-002", "call-03-002"]
+
+
+def test_initial_hubs_opened_on_the_dated_days():
+    """40 hubs: the 1st on 6 February 2024, the 14th on 15 February 2025, an even pace between."""
+    openings = {"2024-02-06": 1, "2025-02-15": 14, "2025-06-30": 40, "2025-11-14": 45}
+    start = {"start.open_hubs": 48, "start.openings": openings, "start.backlog": []}
+    (record,) = run(study({**SURE, **start, "calls.applications": 0}))
+    opened = record.sites["opened"]
+    assert (np.diff(opened) >= 0).all()
+    start = date(2025, 11, 14)
+    days = [start + timedelta(int(np.floor(day))) for day in opened]
+    assert days[0] == date(2024, 2, 6)
+    assert days[13] == date(2025, 2, 15)
+    assert days[39] == date(2025, 6, 30)
+    np.testing.assert_allclose(np.diff(opened[:14]), (opened[13] - opened[0]) / 13)
+    np.testing.assert_allclose(np.diff(opened[13:40]), (opened[39] - opened[13]) / 26)
+    assert set(days[44:]) == {date(2025, 11, 13)}  # no later than the day before the start
+    assert set(record.sites["origin"]) == {"initial"}
+    assert record.monthly.shape[1] == len(record.dates) == 15
+    assert metric([record], "applications", at=0) == 0
+
+
+def test_hubs_open_at_the_start_need_no_dated_openings():
+    """Then they opened on the day before the start, even if nothing else is known from before it."""
+    world = study({"start.open_hubs": 3, "calls.applications": 0, **SURE}, "history", "2024-03-31")
+    assert world.start.openings == {}
+    (record,) = run(world)
+    assert set(np.floor(record.sites["opened"])) == {-1}
+    assert metric([record], "hubs_open", 0) == 3
+
+
+def test_a_backlog_goes_on_from_its_stage():
+    sites, record = one({"start.backlog": [[1, 2, 3, 4, 5, 0]], "calls.applications": 0})
+    assert len(sites["site_id"]) == metric([record], "applications") == 15
+    assert metric([record], "in_progress", at=0) == 15
+    left = np.array([10, 8, 5, 5, 1])[np.repeat(range(5), [1, 2, 3, 4, 5])] * DAYS_PER_MONTH
+    rest = np.array([8, 5, 5, 1, 0])[np.repeat(range(5), [1, 2, 3, 4, 5])] * DAYS_PER_MONTH
+    assert (sites["opened"] <= left + 1e-6).all()
+    assert (sites["opened"] >= rest - 1e-6).all()
+    assert np.std((sites["opened"] - rest)[:3]) > 0  # each has its own share of the stage behind it
+    # What happened before the start is not known.
+    for i, stage in enumerate(STAGES):
+        first = np.char.startswith(sites["site_id"].astype(str), f"backlog-{i:02d}")
+        assert first.sum() == i + 1
+        assert np.isnan(sites[f"{stage.name}_wait_days"][first]).all()
+        assert np.isnan(sites[f"{stage.name}_work_days"][first]).all()
+        assert np.isfinite(sites["connectivity_work_days"][first]).all() == (i < 4)
+
+
+def test_a_backlog_brings_the_money_that_was_left():
+    """Rs 35 million pay three grants of 10 on the first day; 5 are left, and nothing more is released."""
+    sites, record = one(
+        {"start.backlog": [[0, 0, 4, 0, 0, 35]], "calls.applications": 0, "rollout.grant": 10,
+         "programme.hub_share": 0}
+    )  # fmt: skip
+    assert list(sites["state"]) == ["open"] * 3 + ["money"]
+    assert set(sites["funded"][:3]) == {0.0}
+    for at in (0, -1):
+        assert metric([record], "grants_rs_million", at) == 30
+        assert metric([record], "balance_rs_million", at) == 5
+
+
+def test_backlogs_are_picked_with_equal_weight():
+    rows = [[i, 0, 0, 0, 0, 0] for i in range(4)]
+    world = study({"start.backlog": rows, "calls.applications": 0, "end": "2025-11-30"}, "baseline")
+    assert {int(n) for n in metric(run(world, 40), "applications")} == {0, 1, 2, 3}
+
+
+def test_the_record_of_a_day_includes_that_day():
+    """Recorded every day for four months: a hub that opens or closes on a day is counted on that day."""
+    days = {date(2026, 3, 1) + timedelta(i) for i in range(120)}
+    world = study({"hubs.closure": 0.05, "rollout.evaluation": 0.5, "rollout.fit_out": 0.5, "rollout.finance": 1})
+    (record,) = run(world, record_on=days)
+    opened, closed = (np.sort(np.floor(record.sites[name])) for name in ("opened", "closed"))
+    changes = 0
+    for i, day in enumerate(record.dates):
+        number = (day - date(2025, 11, 14)).days
+        assert metric([record], "opened", i) == (opened <= number).sum()
+        assert metric([record], "closed", i) == (closed <= number).sum()
+        changes += (opened == number).sum() + (closed == number).sum() if day in days else 0
+    assert changes > 10
+
+
+@pytest.mark.parametrize("survived", [0, 10, 24, 40])
+@pytest.mark.parametrize("u", [0.001, 0.1, 0.4, 0.9])
+def test_closing_age(survived, u):
+    """The age A solves P(alive at A | alive at `survived`) = 1 - u under 0.02 a month, 0.05 after 24 months."""
+    world = World(study({"hubs.closure": 0.02, "hubs.closure_later": 0.05}), Streams(1, 0))
+
+    def alive(age):
+        return exp(-0.02 * min(age, 24) - 0.05 * max(age - 24, 0))
+
+    age = world.closing_age(u, survived)
+    assert age >= survived
+    assert alive(age) / alive(survived) == pytest.approx(1 - u)
+
+
+def test_without_hazard_nothing_closes():
+    never = World(study({"hubs.closure": 0, "hubs.closure_later": 0}), Streams(1, 0))
+    assert never.closing_age(0.999999, 0) == np.inf
+    early = World(study({"hubs.closure": 0.5, "hubs.closure_later": 0}), Streams(1, 0))
+    assert early.closing_age(0.1, 0) < 24 < early.closing_age(1 - 1e-9, 0)
+
+
+def test_a_replication_depends_on_its_configuration_seed_and_number_only():
+    world = study()
+    a, again, number, seed = (simulate(world, s, r) for s, r in ((1, 0), (1, 0), (1, 1), (2, 0)))
+    np.testing.assert_array_equal(a.monthly, again.monthly)
+    assert a.drawn == again.drawn
+    for other in (number, seed):
+        assert a.drawn != other.drawn
+        assert not np.array_equal(a.monthly, other.monthly)
+
+
+def test_history_starts_from_nothing():
+    (record,) = run(study(experiment="history", end="2024-12-31"))
+    assert record.dates[0] == date(2023, 10, 31)
+    assert metric([record], "hubs_open", 0) == metric([record], "jobs_supported", 0) == 0
+    assert not mask(record, origin="initial").any()
+    assert metric([record], "applications", 0) > 0  # the first call is on the first day

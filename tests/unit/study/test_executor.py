@@ -1,0 +1,80 @@
+"""Tasks on several processes: nothing is lost, not even when a worker is killed."""
+
+import logging
+import os
+import signal
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from sim.study import executor
+from sim.study.executor import run_tasks
+from tests.helpers import workers
+
+
+def square(key):
+    return key * key
+
+
+def killed_once(marker, victim, key):
+    """Square the key; on its first attempt, the victim's process is killed."""
+    if key == victim:
+        try:
+            Path(marker).touch(exist_ok=False)
+        except FileExistsError:
+            pass
+        else:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return key * key
+
+
+def always_killed(key):
+    if key == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return key
+
+
+def identity_of_process(key):
+    return os.getpid()
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_every_key_once(processes):
+    results = list(run_tasks(square, range(25), processes))
+    assert sorted(results) == [(key, key * key) for key in range(25)]
+
+
+def test_no_keys():
+    assert list(run_tasks(square, [], 2)) == []
+
+
+def test_one_worker_runs_here_in_order():
+    assert list(run_tasks(identity_of_process, [5, 3, 4], 1)) == [(key, os.getpid()) for key in (5, 3, 4)]
+
+
+def test_several_workers_run_elsewhere():
+    pids = {pid for _, pid in run_tasks(identity_of_process, range(40), 2)}
+    assert os.getpid() not in pids
+    assert pids <= set(workers(os.getpid()))
+
+
+def test_zero_workers_is_one_for_each_core(monkeypatch):
+    monkeypatch.setattr(executor.os, "cpu_count", lambda: 1)
+    assert {pid for _, pid in run_tasks(identity_of_process, range(3), 0)} == {os.getpid()}
+
+
+@pytest.mark.parametrize("victim", [0, 7, 19])
+def test_a_killed_worker_costs_nothing(victim, tmp_path, caplog):
+    task = partial(killed_once, str(tmp_path / "killed"), victim)
+    with caplog.at_level(logging.WARNING):
+        results = list(run_tasks(task, range(20), 2))
+    assert (tmp_path / "killed").exists()
+    assert sorted(results) == [(key, key * key) for key in range(20)]  # each key exactly once
+    assert "a worker was killed" in caplog.text
+
+
+def test_a_task_that_always_kills_its_worker_ends_the_run(monkeypatch):
+    monkeypatch.setattr(executor, "ATTEMPTS", 2)
+    with pytest.raises(RuntimeError, match="workers keep dying"):
+        list(run_tasks(always_killed, range(5), 2))

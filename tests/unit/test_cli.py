@@ -1,0 +1,185 @@
+"""The command line: what it lists, and what it says to bad input."""
+
+import signal
+import sys
+
+import pytest
+
+from sim import cli, figures
+from sim.config import experiments
+from sim.model.parameters import walk
+from sim.results.folder import open_run
+from sim.study import montecarlo
+from tests.helpers import study
+
+
+@pytest.fixture
+def sim(tmp_path, monkeypatch, capsys):
+    """Call `sim` in an empty folder: sim(arguments) -> (exit code, output, errors)."""
+    monkeypatch.chdir(tmp_path)
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["sim", *arguments])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code or 0
+        return code, *capsys.readouterr()
+
+    yield call
+    signal.signal(signal.SIGTERM, handler)
+
+
+def test_help(sim):
+    for arguments in ((), ("--help",), ("-h",), ("help",)):
+        code, out, err = sim(*arguments)
+        assert (code, err) == (0, "")
+        for word in ("sim run", "sim list", "sim parameters", "replications=", "only="):
+            assert word in out
+
+
+def test_version(sim):
+    code, out, _ = sim("--version")
+    assert code == 0
+    assert out.startswith("sim ")
+
+
+def test_list_names_every_experiment_with_its_question(sim):
+    code, out, _ = sim("list")
+    assert code == 0
+    lines = dict(line.split(maxsplit=1) for line in out.splitlines())
+    assert lines == dict(experiments())
+    assert {"baseline", "official_plan", "history", "sweep"} <= set(lines)
+    assert all(question.strip().endswith("?") for question in lines.values())
+
+
+def test_parameters_lists_every_one_with_unit_and_source(sim):
+    code, out, _ = sim("parameters")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0].split() == ["parameter", "value", "unit", "drawn", "per", "source", "meaning"]
+    table = {line.split()[0]: line for line in lines[1:]}
+    declared = dict(walk(study()))
+    assert set(table) == set(declared)
+    for path, parameter in declared.items():
+        for word in (parameter.spec.unit, parameter.source, parameter.spec.per, parameter.spec.about):
+            assert word in table[path], path
+
+
+def test_parameters_of_an_experiment_with_overrides(sim):
+    _, out, _ = sim("parameters", "experiment=official_plan", "hiring.attrition=0.123")
+    table = {line.split()[0]: line for line in out.splitlines()}
+    assert "A04" in table["rollout.rejection"]
+    assert "0.123" in table["hiring.attrition"]
+    assert "set by the experiment or on the command line" in table["hiring.attrition"]
+
+
+BAD = [
+    (["run", "nonsense=3"], ["nonsense", "no such key", "3"]),
+    (["run", "hiring.atrition=0.02"], ["hiring.atrition", "did you mean hiring.attrition?", "0.02"]),
+    (["run", "hiring.attrition=often"], ["hiring.attrition", "a number or a distribution", "often"]),
+    (["run", "rollout.evaluation=-1"], ["rollout.evaluation", "at least 0 (months)", "-1"]),
+    (["run", "rollout.rejection=1.2"], ["rollout.rejection", "between 0 and 1 (probability)", "1.2"]),
+    (["run", "goals.hubs_250.by=2024-01-01"], ["goals.hubs_250.by", "2025-11-14", "2030-12-31", "2024-01-01"]),
+    (["run", "end=2027-01-01"], ["goals.hubs_250", "2027-01-01", "2027-12-31"]),
+    (["run", "rollout.evaluation.value=[pert,5,3,8]"], ["rollout.evaluation", "low <= mode <= high", "5", "3", "8"]),
+    (["run", "regions.Punjb.contractors=3"], ["regions.Punjb.contractors", "regions.Punjab.contractors", "3"]),
+    (["run", "replications=0"], ["replications", "greater than or equal to 1", "0"]),
+    (["run", "experiment=nonsuch"], ["experiment", "nonsuch", "baseline history official_plan sweep"]),
+    (["run", "exports=nonsuch"], ["exports", "nonsuch", "official survey"]),
+    (["run", "+sweep.grid={calls.aplications:[1,2]}"], ["calls.aplications", "did you mean calls.applications?"]),
+    (["run", "+sweep.grid={calls.applications:[]}"], ["sweep.grid.calls.applications", "at least one value", "[]"]),
+    (["run", "replications"], ["replications", "EQUAL"]),
+    (["run", "rollout.evaluation.value=[pert,1,3,8"], ["[pert,1,3,8"]),
+    (["run", "=3"], ["=3"]),
+    (["run", "out=file/run", "replications=1"], ["out", "file/run"]),
+    (["parameters", "hiring.atrition=2"], ["hiring.atrition", "did you mean hiring.attrition?"]),
+    (["rnu"], ["rnu", "run, list, parameters"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "words"), BAD, ids=lambda value: " ".join(value))
+def test_bad_input_is_one_clear_line(sim, tmp_path, arguments, words):
+    (tmp_path / "file").write_text("not a folder")
+    if not any(argument.startswith("out=") for argument in arguments) and arguments[0] == "run":
+        arguments = [*arguments, "out=new"]
+    code, out, err = sim(*arguments)
+    assert code in (1, 2)
+    assert out == ""
+    assert "Traceback" not in err
+    (line,) = err.splitlines()
+    for word in words:
+        assert word in line
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]  # nothing was written
+
+
+def test_every_mistake_has_its_line(sim, tmp_path):
+    code, _, err = sim("run", "rollout.rejection=1.2", "rollout.evaluation=-1", "replications=0", "out=new")
+    assert code in (1, 2)
+    assert [line.split(":")[0] for line in err.splitlines()] == [
+        "rollout.evaluation", "rollout.rejection", "replications",
+    ]  # fmt: skip
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["hiring.atrition=0.1,0.2"], ["hiring.atrition", "did you mean hiring.attrition?"]),
+        (["replications"], ["replications"]),
+        (["experiment=nonsuch"], ["nonsuch", "baseline"]),
+    ],
+    ids=str,
+)
+def test_bad_input_to_a_multirun_is_clear_too(sim, tmp_path, arguments, words):
+    code, _, err = sim("run", "-m", *arguments, "hydra.sweep.dir=new")
+    assert code in (1, 2)
+    assert "Traceback" not in err
+    for word in words:
+        assert word in err
+    assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_a_multirun_is_a_folder_for_each_job(sim, tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
+    short = ["replications=2", "workers=1", "end=2026-03-31", "goals=none"]
+    code, _, _ = sim("run", "-m", "hiring.attrition=0.02,0.03", *short, "hydra.sweep.dir=many")
+    assert code == 0
+    for job, attrition in enumerate((0.02, 0.03)):
+        run = open_run(tmp_path / "many" / str(job))
+        assert run.manifest["status"] == "complete"
+        assert run.config["hiring"]["attrition"] == attrition
+        assert set(run.manifest["tables"]) == {"runs", "monthly", "sites"}
+        assert run.table("runs")["replication"].to_pylist() == [0, 1]
+    digests = {open_run(tmp_path / "many" / str(job)).manifest["tables"]["runs"]["digest"] for job in (0, 1)}
+    assert len(digests) == 2
+
+
+def test_ctrl_c_in_a_multirun_ends_all_of_it(sim, tmp_path, monkeypatch):
+    """What is done is kept; the jobs that have not begun do not begin."""
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
+    monkeypatch.setattr(montecarlo, "simulate", interrupted)
+    short = ["replications=2", "workers=1", "end=2026-03-31", "goals=none"]
+    code, _, err = sim("run", "-m", "hiring.attrition=0.02,0.03", *short, "hydra.sweep.dir=many")
+    assert open_run(tmp_path / "many" / "0").manifest["status"] == "interrupted"
+    assert not (tmp_path / "many" / "1").exists()
+    assert code == 130
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("with_run", [True, False], ids=["a run", "another file"])
+def test_a_folder_in_use_is_refused_and_left_alone(sim, tmp_path, with_run):
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / ("manifest.json" if with_run else "thesis.tex")).write_text("{}")
+    code, _, err = sim("run", "replications=1", "out=old")
+    assert code in (1, 2)
+    (line,) = err.splitlines()
+    assert "old is not empty" in line
+    assert "Traceback" not in err
+    assert len(list((tmp_path / "old").iterdir())) == 1

@@ -1,0 +1,147 @@
+"""The numbers in conf/ and experiments/: sourced, consistent, and what the official plan comes to."""
+
+import csv
+import re
+from math import exp, log, sqrt
+
+import pytest
+from scipy import stats
+from scipy.integrate import quad
+
+from sim.config import experiments, read_study
+from sim.model.parameters import OVERRIDDEN, walk
+from sim.sources import CONF, EXPERIMENTS, observations
+from tests.helpers import composed, metric, run, study
+
+NAMES = [name for name, _ in experiments()]
+FACT = re.compile(r"\b(?:[A-Z]{1,2}\d{2}|EM-\d{4}-\d{2})\b")
+RANGE = re.compile(r"\b([A-Z])(\d{2})-([A-Z])?(\d{2})\b")
+
+
+def facts():
+    with (CONF / "data" / "facts.csv").open(encoding="utf-8", newline="") as file:
+        return {row["id"] for row in csv.DictReader(file)}
+
+
+def sources(node, path=""):
+    """Every text that names a source: `source`, and keys that end in `_source`."""
+    for key, value in node.items():
+        if isinstance(value, dict):
+            yield from sources(value, f"{path}{key}.")
+        elif str(key) == "source" or str(key).endswith("_source"):
+            yield f"{path}{key}", value
+
+
+def test_there_are_facts_and_experiments():
+    assert len(facts()) > 190
+    assert {"baseline", "official_plan", "history", "sweep"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_experiment_asks_a_question(name):
+    world = read_study(composed(name))
+    assert world.question.endswith("?")
+    assert world.title
+    assert (EXPERIMENTS / f"{name}.yaml").read_text(encoding="utf-8").startswith("# ")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_number_has_a_source(name):
+    known = facts()
+    for path, parameter in walk(read_study(composed(name))):
+        ids = FACT.findall(parameter.source)
+        assert ids or "assumption" in parameter.source, f"{path}: {parameter.source}"
+        assert parameter.source != OVERRIDDEN
+    named = list(sources(composed(name)))
+    assert len(named) > 80
+    for path, text in named:
+        assert set(FACT.findall(text)) <= known, f"{path}: {text}"
+        assert not RANGE.search(text), f"{path}: {text} should name each fact"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_number_has_the_unit_of_the_code(name):
+    cfg = composed(name)
+    for path, parameter in walk(read_study(cfg)):
+        raw = cfg
+        for part in path.split("."):
+            raw = raw[part]
+        assert raw["unit"] == parameter.spec.unit, path
+        if not path.startswith("regions."):  # counts and shares of a place, never drawn
+            assert raw["per"] == parameter.spec.per, path
+
+
+def test_regions_make_up_the_country():
+    regions = study().regions
+    assert len(regions) == 7
+    assert sum(region.planned_hubs.value for region in regions.values()) == 250
+    assert sum(region.talent_share.value for region in regions.values()) == pytest.approx(1)
+    assert {name for name, region in regions.items() if region.remote} == {"Balochistan", "AJK", "GB"}
+
+
+def test_quarters_make_up_the_year():
+    p = study().programme
+    quarters = (p.first_quarter, p.second_quarter, p.third_quarter, p.fourth_quarter)
+    assert sum(quarter.value for quarter in quarters) == pytest.approx(1)
+
+
+def test_goals_are_those_of_the_plan():
+    goals = {(g.metric, g.level, str(g.by)) for g in study(end="2030-12-31").goals.values()}
+    assert {
+        ("hubs_open", 250, "2027-12-31"), ("hubs_open", 250, "2027-02-28"),
+        ("jobs_supported", 25_000, "2027-12-31"), ("jobs_supported", 20_000, "2027-12-31"),
+    } <= goals  # fmt: skip
+
+
+def test_the_official_plan_reaches_its_own_goals():
+    """250 hubs and 25,000 jobs, exactly, in every replication; by its own deadline of February 2027 already."""
+    records = run(study(experiment="official_plan", end="2027-12-31"), 3)
+    february = [str(day) for day in records[0].dates].index("2027-02-28")
+    for at in (february, -1):
+        assert set(metric(records, "hubs_open", at)) == {250}
+        assert set(metric(records, "jobs_supported", at)) == {25_000}
+    assert set(metric(records, "hubs_open", 0)) == {40}
+    assert set(metric(records, "closed")) == set(metric(records, "rejected")) == {0}
+
+
+def test_the_official_plan_takes_no_chance_with_jobs():
+    """What is still drawn there cannot change the number of hubs or jobs."""
+    drawn = run(study(experiment="official_plan", end="2025-11-30"))[0].drawn
+    assert set(drawn) <= {
+        "hiring.ramp", "hiring.graduate_delay", "talent.employable_share", "talent.trainees",
+        "talent.hub_ready_share", "talent.women_users",
+    }  # fmt: skip
+
+
+def test_freelancers_earnings_are_those_of_the_survey():
+    """Mean and sd of one freelancer (log-normal 1,400, 2.05, capped at 64,000), and of the mean of 30 of them."""
+    one = stats.lognorm(2.05, scale=1400)
+    above = one.sf(64_000)
+
+    def moment(k):
+        inside, _ = quad(lambda z: (1400 * exp(2.05 * z)) ** k * stats.norm.pdf(z), -12, log(64_000 / 1400) / 2.05)
+        return inside + 64_000**k * above
+
+    mean, sd = moment(1), sqrt(moment(2) - moment(1) ** 2)
+    assert mean == pytest.approx(6873, abs=1)
+    assert sd == pytest.approx(13_836, abs=1)
+    spec = study().exports.freelancer.value
+    site = stats.lognorm(spec.args[1], scale=spec.args[0])
+    assert site.mean() == pytest.approx(mean, rel=1e-3)
+    assert site.std() == pytest.approx(sd / sqrt(30), rel=2e-3)
+
+
+def test_observations_stand_on_facts():
+    known = facts()
+    with (CONF / "data" / "observations.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        assert set(row["fact_ids"].split()) <= known
+        assert float(row["low"]) <= float(row["value"]) <= float(row["high"])
+    assert [row["value"] for row in observations("hubs_functional")] == [1, 14, 40, 40, 41]
+
+
+def test_the_history_records_the_observed_days():
+    world = read_study(composed("history"))
+    days = {row["date"] for row in observations(world.observations)}
+    assert days <= {str(day) for day in world.record_on}

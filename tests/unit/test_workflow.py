@@ -1,0 +1,192 @@
+"""One run from configuration to folder: exit codes, messages, what is kept when something goes wrong."""
+
+import json
+
+import pytest
+
+from sim import figures, workflow
+from sim.errors import InputError
+from sim.model.record import ConservationError
+from sim.results.folder import open_run
+from sim.study import montecarlo
+from sim.workflow import FAILED, INTERRUPTED, run
+from tests.helpers import config
+
+SHORT = "2026-03-31"
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Figures cost most of the time of a small run; they are drawn where the test is about them."""
+    monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    """Make replications 1 and 3 fail."""
+    simulate = montecarlo.simulate
+
+    def failing(world, seed, replication, record_on):
+        if replication in (1, 3):
+            raise ConservationError(f"people got lost in {replication}")
+        return simulate(world, seed, replication, record_on)
+
+    monkeypatch.setattr(montecarlo, "simulate", failing)
+
+
+def study(**changes):
+    return config({"replications": 4} | changes, end=SHORT)
+
+
+def rows(path):
+    return open_run(path).table("runs").to_pylist()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    path = tmp_path_factory.mktemp("whole") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figures, "draw_all", lambda run, folder: [])
+        assert run(study(), "baseline", path) == 0
+    return path
+
+
+def test_failed_replications_become_rows_and_an_exit_code(broken, tmp_path, capsys, whole):
+    """The figures are drawn of those that finished."""
+    assert run(study(), "baseline", tmp_path / "run") == FAILED == 3
+    out, err = capsys.readouterr()
+    lines = [line for line in err.splitlines() if "replication" in line]
+    assert lines == [
+        "replication 1 failed: sim.model.record.ConservationError: people got lost in 1",
+        "replication 3 failed: sim.model.record.ConservationError: people got lost in 3",
+        "2 of 4 replications failed; only=1 runs one alone",
+    ]
+    assert "Traceback" not in err + out
+    manifest = open_run(tmp_path / "run").manifest
+    assert (manifest["status"], manifest["replications"], manifest["failed"]) == ("failed", 2, [[0, 1], [0, 3]])
+    for mine, theirs in zip(rows(tmp_path / "run"), rows(whole), strict=True):
+        if mine["replication"] in (1, 3):
+            assert mine["error"].endswith(f"people got lost in {mine['replication']}")
+        else:
+            assert mine == theirs
+    monthly = open_run(tmp_path / "run").table("monthly")
+    assert set(monthly["replication"].to_pylist()) == {0, 2}
+    assert len(list((tmp_path / "run" / "figures").glob("*.png"))) >= 5
+
+
+def test_a_failed_replication_alone_shows_its_traceback(broken, tmp_path, capsys):
+    assert run(study(only=3), "baseline", tmp_path / "run") == FAILED
+    err = capsys.readouterr().err
+    assert "replication 3 failed: " in err
+    assert "Traceback" in err
+    assert "people got lost in 3" in err.splitlines()[-2:][0] + err.splitlines()[-1]
+    assert [row["replication"] for row in rows(tmp_path / "run")] == [3]
+
+
+def test_all_failed(monkeypatch, tmp_path, capsys):
+    def fails(*_):
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr(montecarlo, "simulate", fails)
+    assert run(study(replications=2), "baseline", tmp_path / "run") == FAILED
+    out, err = capsys.readouterr()
+    assert "No replication finished." in out
+    assert "2 of 2 replications failed; only=0 runs one alone" in err
+    assert [row["error"] for row in rows(tmp_path / "run")] == ["ZeroDivisionError: division by zero"] * 2
+
+
+def test_a_failed_scenario_is_named(monkeypatch, undrawn, tmp_path, capsys):
+    simulate = montecarlo.simulate
+
+    def failing(world, seed, replication, record_on):
+        if world.rollout.committee.value == 7 and replication == 1:
+            raise ValueError("bad")
+        return simulate(world, seed, replication, record_on)
+
+    monkeypatch.setattr(montecarlo, "simulate", failing)
+    sweep = {"grid": {"rollout.committee": [80, 7]}}
+    assert run(study(replications=2, sweep=sweep), "sweep", tmp_path / "run") == FAILED
+    assert "replication 1 of scenario 1 failed: ValueError: bad" in capsys.readouterr().err
+    assert open_run(tmp_path / "run").manifest["failed"] == [[1, 1]]
+
+
+def test_one_replication_alone_is_the_one_of_the_whole_run(undrawn, tmp_path, whole):
+    assert run(study(only=2), "baseline", tmp_path / "run") == 0
+    (alone,) = rows(tmp_path / "run")
+    assert alone == rows(whole)[2]
+
+
+@pytest.mark.parametrize("done", [0, 2])
+def test_an_interrupted_run_keeps_what_is_done(done, monkeypatch, undrawn, tmp_path, capsys, whole):
+    simulate = montecarlo.simulate
+
+    def interrupted(world, seed, replication, record_on):
+        if replication == done:
+            raise KeyboardInterrupt
+        return simulate(world, seed, replication, record_on)
+
+    monkeypatch.setattr(montecarlo, "simulate", interrupted)
+    assert run(study(), "baseline", tmp_path / "run") == INTERRUPTED == 130
+    assert f"interrupted: {done} of 4 replications are kept in" in capsys.readouterr().err
+    manifest = open_run(tmp_path / "run").manifest
+    assert (manifest["status"], manifest["replications"]) == ("interrupted", done)
+    assert rows(tmp_path / "run") == rows(whole)[:done]
+
+
+@pytest.mark.parametrize("kept", [["runs"], ["runs", "monthly"], ["runs", "sites"]], ids=str)
+def test_tables_that_are_not_kept_cost_their_figures_only(kept, tmp_path, capsys, whole):
+    assert run(study(replications=2, tables=kept), "baseline", tmp_path / "run") == 0
+    assert {file.stem for file in (tmp_path / "run" / "tables").iterdir()} == set(kept)
+    assert rows(tmp_path / "run") == rows(whole)[:2]
+    assert "Tables, summary and manifest" in capsys.readouterr().out
+
+
+def test_a_sweep_has_a_summary_for_each_scenario(undrawn, tmp_path, capsys):
+    grid = {"calls.applications": [48, 200]}
+    assert run(study(replications=2, sweep={"grid": grid}), "sweep", tmp_path / "run") == 0
+    summary = open_run(tmp_path / "run").summary
+    assert [scenario["overrides"] for scenario in summary["scenarios"]] == [
+        {"calls.applications": value} for value in (48, 200)
+    ]
+    low, high = (scenario["metrics"]["applications"]["mean"] for scenario in summary["scenarios"])
+    assert low < high
+    assert capsys.readouterr().out.strip().startswith(summary["answer"][:20])
+
+
+def test_the_default_folder_is_new_each_time(undrawn, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert run(study(replications=1), "baseline") == 0
+    made = list((tmp_path / "results" / "runs").iterdir())
+    assert len(made) == 2
+    assert all(path.name.startswith("baseline_") for path in made)
+
+
+def test_a_bad_study_leaves_no_folder(tmp_path):
+    for bad in ({"replications": 0}, {"observations": "nonsuch"}, {"sweep": {"grid": {"nonsuch": [1]}}}):
+        with pytest.raises(InputError):
+            run(study(**bad), "baseline", tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_is_never_written_over(undrawn, whole):
+    before = {path: path.read_bytes() for path in whole.rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match="never overwritten"):
+        run(study(seed=2), "baseline", whole)
+    assert {path: path.read_bytes() for path in whole.rglob("*") if path.is_file()} == before
+
+
+def test_the_manifest_is_enough_to_run_it_again(undrawn, tmp_path, whole):
+    manifest = json.loads((whole / "manifest.json").read_text())
+    assert run(manifest["config"], manifest["experiment"], tmp_path / "again") == 0
+    again = open_run(tmp_path / "again").manifest
+    assert again["tables"] == manifest["tables"]
+    assert again["config_digest"] == manifest["config_digest"]
+    for name in manifest["tables"]:
+        assert (tmp_path / "again" / "tables" / f"{name}.parquet").read_bytes() == (
+            whole / "tables" / f"{name}.parquet"
+        ).read_bytes()
+
+
+def test_exit_codes_are_told_apart():
+    assert len({0, 1, 2, workflow.FAILED, workflow.INTERRUPTED}) == 5
