@@ -12,7 +12,9 @@ USAGE = """usage: sim run [experiment=NAME] [key=value ...]   run a study
        sim parameters [experiment=NAME] [key=...]  every parameter with value, unit, source
        sim run --help | --version
 
-common keys: experiment=baseline replications=400 seed=1 workers=2 out=DIR only=REPLICATION end=2030-12-31"""
+common keys: experiment=baseline replications=400 seed=1 workers=2 out=DIR only=REPLICATION end=2030-12-31
+a parameter takes a number (hiring.attrition=0.03) or a distribution (hiring.attrition.value=[uniform,0.01,0.04]);
+a sweep within one run: '+sweep.grid={calls.applications:[48,113],rollout.committee:[40,80]}'"""
 MISTAKE = 2
 
 
@@ -44,9 +46,15 @@ def main() -> None:
 
 
 def _run(arguments: list[str]) -> None:
-    import hydra
-
     from sim.sources import CONF, register
+
+    if arguments in (["--help"], ["-h"]):  # Hydra's own help composes and prints the whole configuration first
+        print(f"{USAGE}\n\nchoices:")
+        for group in sorted(folder for folder in CONF.iterdir() if any(folder.glob("*.yaml"))):
+            print(f"  {group.name}={', '.join(sorted(file.stem for file in group.glob('*.yaml')))}")
+        print("\nall keys with their values: sim run --cfg job; Hydra's flags: sim run --hydra-help")
+        return
+    import hydra
 
     if not any(argument.startswith("-") for argument in arguments):
         from sim.config import compose_config, read_study
