@@ -56,10 +56,14 @@ def _run(arguments: list[str]) -> None:
         return
     import hydra
 
-    if not any(argument.startswith("-") for argument in arguments):
-        from sim.config import compose_config, read_study
+    flags = {argument for argument in arguments if argument.startswith("-")}
+    if flags <= {"-m", "--multirun"}:  # Hydra's own messages are long; ours come first
+        from sim.config import compose_config, first_job, read_study
 
-        read_study(compose_config(arguments))  # Hydra's own messages are long; ours come first
+        if flags:  # a value that is wrong in one job is for that job to say: the others may be right
+            compose_config(first_job([argument for argument in arguments if argument not in flags]))
+        else:
+            read_study(compose_config(arguments))
     register()
     signal.signal(signal.SIGTERM, _terminate)
     sys.argv = ["sim run", *arguments]
@@ -73,7 +77,7 @@ def _job(cfg: Any) -> None:
     from omegaconf import OmegaConf
 
     from sim.errors import InputError
-    from sim.workflow import run
+    from sim.workflow import INTERRUPTED, run
 
     hydra_config = HydraConfig.get()
     many = hydra_config.mode == RunMode.MULTIRUN
@@ -89,6 +93,8 @@ def _job(cfg: Any) -> None:
     except BrokenPipeError:  # `sim run | head`: everything is on disk by the time the answer is printed
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    if code == INTERRUPTED and many:  # not for Hydra to catch: the jobs that are left are not begun
+        raise KeyboardInterrupt
     if code and many:
         raise InputError(f"exit code {code}")
     sys.exit(code) if code else None

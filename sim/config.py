@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hydra import compose, initialize_config_dir
-from hydra.errors import ConfigCompositionException
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import CompactHydraException, ConfigCompositionException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -96,8 +97,25 @@ def compose_config(overrides: list[str]) -> DictConfig:
             return compose("config", overrides=overrides)
         except ConfigCompositionException as error:
             raise InputError(_composition_message(error, overrides)) from None
+        except (CompactHydraException, OSError) as error:
+            raise InputError(_one_line(error)) from None
         except Exception as error:  # Hydra's parser leaks exceptions of many kinds on odd input such as "=3"
-            raise InputError(_one_line(error) or f"cannot read the overrides {overrides}") from None
+            raise InputError(f"cannot read {' '.join(overrides)}: {_one_line(error)}") from None
+
+
+def first_job(overrides: list[str]) -> list[str]:
+    """Overrides of the first job of a multirun: of every list of values the first."""
+    try:
+        parsed = OverridesParser.create().parse_overrides(overrides)
+    except Exception as error:
+        raise InputError(_one_line(error)) from None
+    return [
+        f"{override.key_or_group}={next(override.sweep_string_iterator())}"
+        if override.is_sweep_override()
+        else str(override.input_line)
+        for override in parsed
+        if not str(override.key_or_group).startswith("hydra.")
+    ]
 
 
 def _composition_message(error: Exception, overrides: list[str]) -> str:

@@ -125,6 +125,7 @@ def new_figure(width: float, height: float, run: Run, caption: str) -> Figure:
     below = (len(lines) + 0.8) * _LINE / height
     engine = figure.get_layout_engine()
     assert engine is not None
+    # the base class of layout engines has no such argument, the constrained one used here has
     engine.set(rect=(0.005, below, 0.99, 0.995 - below))  # type: ignore[call-arg]
     return figure
 

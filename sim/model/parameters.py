@@ -52,6 +52,7 @@ def parameter(
     """Declare a parameter of a `Group`. Shares and probabilities are bounded by 1 without being told."""
     if unit in ("share", "probability"):
         high = min(high, 1.0)
+    # pydantic types this as JSON, but keeps any object; nothing here is written as a JSON schema
     return Field(json_schema_extra={"spec": Spec(about, unit, per, low, high, whole)})  # type: ignore[dict-item]
 
 
@@ -70,6 +71,7 @@ class Group(BaseModel):
 def spec_of(group: type[BaseModel], field: str) -> Spec | None:
     """Declaration of a group's field, or None if the field is no parameter."""
     extra = group.model_fields[field].json_schema_extra
+    # see `parameter`: the object kept under "spec" is a Spec
     return extra["spec"] if isinstance(extra, dict) and "spec" in extra else None  # type: ignore[return-value]
 
 

@@ -2,7 +2,8 @@
 
 import logging
 import os
-from collections.abc import Callable, Hashable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Generator, Hashable, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
@@ -18,7 +19,9 @@ class WorkersDied(RuntimeError):
     """The operating system, or somebody, killed the workers again and again."""
 
 
-def run_tasks(task: Callable[[Key], Result], keys: Sequence[Key], workers: int = 0) -> Iterator[tuple[Key, Result]]:
+def run_tasks(
+    task: Callable[[Key], Result], keys: Sequence[Key], workers: int = 0
+) -> Generator[tuple[Key, Result], None, None]:
     """Yield (key, task(key)) for every key, in the order they finish.
 
     Parameters
@@ -42,9 +45,10 @@ def run_tasks(task: Callable[[Key], Result], keys: Sequence[Key], workers: int =
 
     pending, fruitless = dict.fromkeys(keys), 0
     while pending:
+        pool = Parallel(n_jobs=workers, backend="loky", return_as="generator_unordered")
+        finished = pool(delayed(_keyed)(task, key) for key in list(pending))
         try:
-            pool = Parallel(n_jobs=workers, backend="loky", return_as="generator_unordered")
-            for key, result in pool(delayed(_keyed)(task, key) for key in list(pending)):
+            for key, result in finished:
                 del pending[key]
                 fruitless = 0
                 yield key, result
@@ -54,6 +58,10 @@ def run_tasks(task: Callable[[Key], Result], keys: Sequence[Key], workers: int =
                 left = f"{len(pending)} tasks are left, the next is {next(iter(pending))}"
                 raise WorkersDied(f"workers keep dying; {left}") from None
             log.warning("a worker was killed; running the %d unfinished tasks again", len(pending))
+        finally:
+            with warnings.catch_warnings():  # whoever stops early knows that tasks were under way
+                warnings.simplefilter("ignore", UserWarning)
+                finished.close()
 
 
 def _keyed(task: Callable[[Key], Result], key: Key) -> tuple[Key, Result]:

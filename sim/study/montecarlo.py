@@ -5,6 +5,7 @@ import json
 import logging
 import traceback
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache, partial
@@ -112,10 +113,11 @@ def run_study(config: dict[str, Any], progress: Callable[[int], Any] | None = No
     outcomes: dict[Key, Outcome] = {}
     interrupted = False
     try:
-        for key, outcome in run_tasks(partial(replicate, configs), keys, study.workers):
-            outcomes[key] = outcome
-            if progress:
-                progress(1)
+        with closing(run_tasks(partial(replicate, configs), keys, study.workers)) as finished:
+            for key, outcome in finished:
+                outcomes[key] = outcome
+                if progress:
+                    progress(1)
     except (KeyboardInterrupt, WorkersDied) as reason:
         interrupted = True
         log.warning("stopped early: %r", reason)

@@ -89,6 +89,26 @@ def test_women_are_a_thinning():
     assert 2 * stats.norm.sf(abs(women - 0.3 * people) / np.sqrt(people * 0.3 * 0.7)) > ALARM
 
 
+def test_who_leaves_takes_his_productivity_along():
+    """Members who stay a round with probability s and have all begun at zero, at a full hub open for long.
+
+    After k - 1 rounds of d days and t days since the last, a member is productive by 1 - exp(-(t + (k - 1) d) / R).
+    k is geometric, so on average 1 - (1 - s) exp(-t / R) / (1 - s exp(-d / R)). z over 900 hubs: false alarm 1e-4.
+    """
+    days, churn, ramp = 30.0, 0.2, 3 * DAYS_PER_MONTH
+    found = sites(
+        {"hiring.freelancer_share": 1, "hiring.member_churn": churn, "hiring.round_days": days, "start.open_hubs": 45,
+         "exports.freelancer_ramp": 3, "start.openings": {"2024-06-30": 45}}, 20,
+    )  # fmt: skip
+    stay = (1 - churn) ** (days / DAYS_PER_MONTH)
+    z = []
+    for site, now in found:
+        gone = (1 - stay) * exp(-(now - site.last_round) / ramp) / (1 - stay * exp(-days / ramp))
+        assert site.members == SEATS
+        z.append(site.productive_members / SEATS - (1 - gone))
+    assert abs(np.mean(z)) / np.std(z, ddof=1) * np.sqrt(len(z)) < stats.norm.isf(ALARM / 2)
+
+
 def test_freelancers_share_of_demand():
     """Rounding is unbiased: members over 900 hubs against 0.37 of the seats; sd of a site under 1; false alarm 1e-4."""
     found = sites({"hiring.freelancer_share": 0.37, "hiring.round_days": 30, "start.open_hubs": 45,

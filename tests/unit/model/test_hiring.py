@@ -97,6 +97,17 @@ def test_members_leave_in_a_shock_and_employees_stay():
     assert metric([record], "jobs_supported") == sum(site.employees for site in open_sites(world))
 
 
+def test_a_shock_ends():
+    """All members leave within a month of losing all demand, and are back within a month of its end (replication 1)."""
+    shocks = {"outages.frequency": 1, "outages.national_share": 1, "outages.loss": 1, "outages.duration": 2}
+    (record,) = run(study({**SETTLED, **FULL_HOUSE, **shocks}, end="2027-06-30"), [1])
+    jobs, seats = (record.monthly[:, :, MONTHLY.index(name)].sum(axis=0) for name in ("jobs_supported", "seats"))
+    empty, full = np.flatnonzero(jobs == 0), np.flatnonzero(jobs == seats)
+    assert len(empty) > 0
+    assert full[0] < empty[-1]
+    assert empty[0] < full[-1]
+
+
 def test_a_shock_to_a_region_stays_there():
     overrides = {**SETTLED, **FULL_HOUSE, "outages.frequency": 1, "outages.loss": 1, "outages.national_share": 0}
     (calm,), (hit,) = run(study({**overrides, "outages.frequency": 0})), run(study(overrides))
@@ -120,6 +131,21 @@ def test_closing_sends_everybody_home():
     assert metric([record], "jobs_supported") == metric([record], "jobs_created") - leavers
     for region in world.regions.values():  # who left a firm looks for a job here again
         assert region.employees_left == 0 or region.talent.level > 0
+
+
+def test_a_closed_site_has_exported_until_it_closed():
+    """All seats taken at the first round, nobody leaves: S usd (D - R (1 - exp(-D / R))) over the D days since."""
+    world, _ = inhabit(study({**SETTLED, **FULL_HOUSE, "hubs.closure": 0.1, "hubs.closure_later": 0.1}))
+    closed = [site for region in world.regions.values() for site in region.sites if site.state == State.closed]
+    checked = 0
+    for site in closed:
+        days = site.closes - site.opened - site.u[Draw.phase] * world.p.hiring.round_days
+        if days > 0:
+            ramp = world.p.exports.freelancer_ramp * DAYS_PER_MONTH
+            expected = site.seats * site.usd_member * (days - ramp * (1 - exp(-days / ramp)))
+            assert site.exports_usd == pytest.approx(expected)
+            checked += 1
+    assert checked > 10
 
 
 def test_churn_makes_jobs_created_rise_above_jobs_supported():

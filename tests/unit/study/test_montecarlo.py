@@ -17,6 +17,7 @@ from sim.study.montecarlo import judge, run_study
 from tests.helpers import config, run, study, workers
 
 SHORT = "2026-06-30"
+EXACT = 31
 
 
 def digests(outcomes):
@@ -108,8 +109,8 @@ def test_a_replication_that_fails_leaves_the_others_alone(cfg, whole, monkeypatc
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-@pytest.mark.filterwarnings("ignore:.* tasks which were still being processed:UserWarning")
 def test_ctrl_c_keeps_what_is_done(cfg, whole, processes):
+    """And nothing else is said: what the pool has to say about its own tasks is no news for the user."""
     done = []
 
     def press(count):
@@ -136,11 +137,12 @@ def test_judging_reads_the_record_at_the_goals_dates():
 
 
 def test_a_goal_is_reached_on_the_first_record_date_that_meets_it():
-    cfg = config(end="2027-03-31")
+    cfg = config({"calls.applications": EXACT, "calls.applications_sd": 0, "start.backlog": []}, end="2027-03-31")
     goal = cfg["goals"]["hubs_250_february"]
     cfg["goals"] = {
         "now": goal | {"level": 1}, "later": goal | {"level": 48}, "never": goal | {"level": 10_000},
         "exports": goal | {"metric": "exports_usd_cumulative", "level": 0.5},
+        "exactly": goal | {"metric": "applications", "level": EXACT},
     }  # fmt: skip
     world = read_study(cfg)
     (record,) = run(world, record_on=set(world.judged))
@@ -149,4 +151,5 @@ def test_a_goal_is_reached_on_the_first_record_date_that_meets_it():
     assert row["reached.now"] == record.dates[0]
     assert row["reached.later"] == record.dates[int(np.argmax(hubs >= 48))] > record.dates[0]
     assert row["reached.never"] is None
+    assert row["reached.exactly"] == record.dates[0]  # the level itself is enough
     assert "women_share@2027-02-28" in row
