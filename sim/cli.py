@@ -51,7 +51,7 @@ def _run(arguments: list[str]) -> None:
     if arguments in (["--help"], ["-h"]):  # Hydra's own help composes and prints the whole configuration first
         print(f"{USAGE}\n\nchoices:")
         for group in sorted(folder for folder in CONF.iterdir() if any(folder.glob("*.yaml"))):
-            print(f"  {group.name}={', '.join(sorted(file.stem for file in group.glob('*.yaml')))}")
+            print(f"  {group.name}={'|'.join(sorted(file.stem for file in group.glob('*.yaml')))}")
         print("\nall keys with their values: sim run --cfg job; Hydra's flags: sim run --hydra-help")
         return
     import hydra

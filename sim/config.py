@@ -4,12 +4,14 @@ import datetime
 import difflib
 import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 from hashlib import sha256
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
 from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import CompactHydraException, ConfigCompositionException
 from omegaconf import DictConfig, OmegaConf
@@ -17,13 +19,15 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from sim.errors import InputError
-from sim.model.metrics import METRICS
+from sim.model.metrics import metrics
 from sim.model.parameters import Group, Parameter, World, walk
 from sim.sources import CONF, EXPERIMENTS, register
 
 HOW_IT_RUNS = ("workers", "out", "only", "observations")
 """Keys that say how a study is run or drawn, not what comes out."""
 
+GROUPS = tuple(sorted(folder.name for folder in CONF.iterdir() if any(folder.glob("*.yaml"))))
+"""Config groups: folders of conf/ with an option a file."""
 
 SWEPT = tuple(name for name in World.model_fields if name not in ("start", "end"))
 """Groups a sweep may vary: all scenarios share dates and goals, or their figures could not stand side by side."""
@@ -35,21 +39,66 @@ class Goal(Group):
     metric: str
     level: float = Field(allow_inf_nan=False)
     by: datetime.date
+    held: bool = False  # the level must be met on the day; otherwise, on some day up to it
     label: str
     source: str
 
-    @model_validator(mode="after")
-    def _check(self) -> "Goal":
-        if self.metric not in METRICS:
-            raise ValueError(f"metric should be one of {', '.join(METRICS)}; got {self.metric!r}")
-        return self
+
+class Claim(Group):
+    """What is claimed of a system (exports a year), to be set beside what is simulated; `earlier` jobs by date."""
+
+    name: str
+    sites: int = Field(ge=0)
+    jobs: int = Field(ge=0)
+    exports_usd: float = Field(ge=0, allow_inf_nan=False)
+    by: datetime.date
+    source: str
+    earlier: dict[datetime.date, int]
 
 
 class Sweep(BaseModel):
-    """Scenarios to run side by side: every combination of the values listed for each dotted key."""
+    """Scenarios to run side by side, on the same random numbers: one of `grid`, `zip` and `list`.
+
+    `grid` is every combination of the values listed for each key, `zip` the first value of each, the second of each,
+    and so on, `list` one mapping of keys to values for each scenario. A key is dotted, or names a config group, whose
+    value is one of its options. `options` holds the content of the options that are named, so that a manifest says
+    all; it is filled in by `resolve`.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     grid: dict[str, list[Any]] = {}
+    zipped: dict[str, list[Any]] = Field(default={}, alias="zip")
+    listed: list[dict[str, Any]] = Field(default=[], alias="list")
+    options: dict[str, dict[str, Any]] = {}
+
+    @model_validator(mode="after")
+    def _check(self) -> "Sweep":
+        if sum(map(bool, (self.grid, self.zipped, self.listed))) > 1:
+            raise ValueError("sweep should have one of grid, zip and list")
+        lengths = {key: len(values) for key, values in self.zipped.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"sweep.zip should list as many values for each key, got {lengths}")
+        return self
+
+    def combinations(self) -> list[dict[str, Any]]:
+        """Overrides of each scenario."""
+        if self.listed:
+            return [dict(one) for one in self.listed]
+        if self.zipped:
+            return [dict(zip(self.zipped, values, strict=True)) for values in zip(*self.zipped.values(), strict=True)]
+        return [dict(zip(self.grid, values, strict=True)) for values in product(*self.grid.values())]
+
+    def named_values(self) -> Iterator[tuple[str, str, Any]]:
+        """(where it stands, key, value) of every value that is swept."""
+        for kind, lever in (("grid", self.grid), ("zip", self.zipped)):
+            for key, values in lever.items():
+                if not values:
+                    raise InputError(f"sweep.{kind}.{key}: should list at least one value (got [])")
+                for value in values:
+                    yield f"sweep.{kind}.{key}", key, value
+        for i, one in enumerate(self.listed):
+            for key, value in one.items():
+                yield f"sweep.list.{i}.{key}", key, value
 
 
 class Study(World):
@@ -58,6 +107,7 @@ class Study(World):
     question: str
     title: str
     goals: dict[str, Goal]
+    claims: dict[str, Claim]
     replications: int = Field(ge=1, le=10**6)
     seed: int = Field(ge=0, lt=2**63)
     workers: int = Field(ge=0, le=1024)
@@ -69,8 +119,11 @@ class Study(World):
     out: Path | None
 
     @model_validator(mode="after")
-    def _check_dates(self) -> "Study":
+    def _check_goals(self) -> "Study":
+        known = metrics(self.systems)
         for name, goal in self.goals.items():
+            if goal.metric not in known:
+                raise ValueError(f"goals.{name}.metric should be one of {', '.join(known)}; got {goal.metric!r}")
             if not self.start.date <= goal.by <= self.end:
                 raise ValueError(
                     f"goals.{name}.by should be between start.date {self.start.date} and end {self.end}, got {goal.by}"
@@ -92,7 +145,8 @@ def experiments() -> Iterator[tuple[str, str]]:
 def compose_config(overrides: list[str]) -> DictConfig:
     """Compose the configuration with Hydra, or raise InputError with one line that says what is wrong."""
     register()
-    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
+    inside = GlobalHydra.instance().is_initialized()  # a job of Hydra's, which knows conf/ already
+    with nullcontext() if inside else initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
         try:
             return compose("config", overrides=overrides)
         except ConfigCompositionException as error:
@@ -204,32 +258,44 @@ def dotted_keys(node: Any, prefix: str = "") -> list[str]:
     return keys
 
 
+def resolve(cfg: dict[str, Any]) -> dict[str, Any]:
+    """Add to `sweep.options` what the config groups' options named in the sweep contain; the rest stays as it is."""
+    sweep = read_study(cfg).sweep
+    options: dict[str, dict[str, Any]] = json.loads(json.dumps(sweep.options))
+    for where, key, value in sweep.named_values():
+        if key in GROUPS and isinstance(value, str) and value not in options.get(key, {}):
+            known = sorted(file.stem for file in (CONF / key).glob("*.yaml"))
+            if value not in known:
+                raise InputError(f"{where}: should be one of {', '.join(known)} (got {value!r})")
+            content = OmegaConf.to_container(compose_config(["experiment=baseline", f"{key}={value}"])[key])
+            options.setdefault(key, {})[value] = content
+    return cfg | {"sweep": {**cfg["sweep"], "options": options}} if options else cfg
+
+
 def scenarios(cfg: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Expand `sweep`: (overrides, configuration) of every scenario; one with no overrides if nothing is swept."""
-    study = read_study(cfg)
-    grid = study.sweep.grid
-    for key, values in grid.items():
+    cfg = resolve(cfg)
+    sweep = read_study(cfg).sweep
+    places = {key: where for where, key, _ in sweep.named_values()}
+    for key, where in places.items():
         if key.split(".")[0] not in SWEPT and key != "start.open_hubs":
-            raise InputError(f"sweep.grid.{key}: should begin with one of {', '.join(SWEPT)}, or be start.open_hubs")
-        if not values:
-            raise InputError(f"sweep.grid.{key}: should list at least one value (got [])")
+            raise InputError(f"{where}: should begin with one of {', '.join(SWEPT)}, or be start.open_hubs")
     expanded = []
-    for combination in product(*grid.values()):
-        overrides = dict(zip(grid, combination, strict=True))
+    for overrides in sweep.combinations():
         variant = json.loads(json.dumps(cfg)) | {"sweep": {}}
         for key, value in overrides.items():
-            _assign(variant, key, value)
+            _assign(variant, key, sweep.options.get(key, {}).get(value) if key in GROUPS else value, places[key])
         read_study(variant)
         expanded.append((overrides, variant))
     return expanded
 
 
-def _assign(cfg: dict[str, Any], key: str, value: Any) -> None:
+def _assign(cfg: dict[str, Any], key: str, value: Any, where: str) -> None:
     *parents, name = key.split(".")
     level: Any = cfg
     for part in (*parents, name):
         if not isinstance(level, dict) or part not in level:
-            raise InputError(f"sweep.grid.{key}: no such key{_nearest(key, dotted_keys(cfg))}")
+            raise InputError(f"{where}: no such key{_nearest(key, dotted_keys(cfg))}")
         parent, level = level, level[part]
     parent[name] = value
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sim.config import Study, digest, read_study, scenarios
+from sim.config import Study, digest, read_study, resolve, scenarios
 from sim.results import folder
 from sim.sources import observations
 from sim.study.montecarlo import Outcomes, run_study
@@ -39,6 +39,7 @@ def run(config: dict[str, Any], experiment: str, out: Path | None = None, comman
     InputError
         If the configuration is not valid or the folder cannot be used.
     """
+    config = resolve(config)
     study = read_study(config)
     replications = 1 if study.only is not None else study.replications
     total = replications * len(scenarios(config))
@@ -97,6 +98,7 @@ def _summary(study: Study, tables: dict[str, Any], overrides: list[dict[str, Any
     """Content of summary.json; a sweep has a list `scenarios` of such summaries and no figures of its own."""
     from sim.analysis.answer import answer, funnel, sweep_answer, what_holds_back
     from sim.analysis.summary import summarise, summarise_scenarios
+    from sim.analysis.systems import systems
 
     if tables["runs"]["error"].null_count == 0:  # nothing, or nothing but errors
         return {"answer": "No replication finished.", "goals": [], "metrics": {}}
@@ -113,11 +115,13 @@ def _summary(study: Study, tables: dict[str, Any], overrides: list[dict[str, Any
         "what_holds_back": what_holds_back(summary, goals, study.start.date, tables.get("sites")),
         **summary,
         "funnel": funnel(summary),
+        "systems": systems(tables["runs"], {name: claim.model_dump() for name, claim in study.claims.items()}),
     }
 
 
 def _report(path: Path) -> None:
     """Draw the figures and print the answer, what holds the rollout back, and where everything is."""
+    from sim.analysis.systems import systems_text
     from sim.figures import draw_all
     from sim.figures import observations as observations_figure
 
@@ -131,5 +135,7 @@ def _report(path: Path) -> None:
     print(summary["answer"])
     if "what_holds_back" in summary:
         print(summary["what_holds_back"])
+    if len(summary.get("systems", ())) > 1:
+        print(systems_text(summary["systems"]))
     print(f"Figures: {', '.join(str(file) for file in drawn if file.suffix == '.png')}")
     print(f"Tables, summary and manifest: {path}")

@@ -15,6 +15,7 @@ from sim.config import Study, compose_config, read_study
 from sim.model.clock import record_dates
 from sim.model.metrics import national
 from sim.model.record import Record, Recorder
+from sim.model.site import Ledger
 from sim.model.streams import Streams
 from sim.model.world import World, simulate
 
@@ -101,6 +102,11 @@ def inhabit(world: Study, streams: Streams | None = None) -> tuple[World, Record
     recorder = Recorder(living, record_dates(world.start.date, world.end, set()))
     living.env.run(until=living.env.process(recorder.run()))
     return living, recorder.finish()
+
+
+def ledgers(world: World) -> list[Ledger]:
+    """Books of every system and region."""
+    return [ledger for regions in world.ledgers.values() for ledger in regions.values()]
 
 
 def metric(records: list[Record], name: str, at: int = -1) -> np.ndarray:

@@ -17,7 +17,10 @@ Summary = Mapping[str, Any]
 
 
 def answer(summary: Summary, goals: Mapping[str, Mapping[str, Any]]) -> str:
-    """The answer in one sentence: how likely the first goal of each metric is, and what the runs come to instead."""
+    """The answer in one sentence: how likely the first goal of each metric is, and what the runs come to instead.
+
+    Goals with the same date and the same chance are named together.
+    """
     metrics = summary["metrics"]
     headline: dict[str, dict[str, Any]] = {}
     for goal in summary["goals"]:
@@ -26,13 +29,19 @@ def answer(summary: Summary, goals: Mapping[str, Mapping[str, Any]]) -> str:
         shown = [name for name in ("hubs_open", "jobs_supported") if name in metrics]
         when = words.day(date.fromisoformat(metrics[shown[0]]["date"]))
         return f"The medians on {when} are {' and '.join(_range(name, metrics[name]) for name in shown)}."
-    chances = []
+    chances: dict[tuple[str, str], list[str]] = {}
     for goal in headline.values():
         n = goal["replications"]
         chance = words.probability(round((goal["probability"] or 0.0) * n), n)
-        chances.append(f"{goals[goal['name']]['label']} by {words.day(date.fromisoformat(goal['by']))}: {chance}")
+        chances.setdefault((goal["by"], chance), []).append(goals[goal["name"]]["label"])
+    said = []
+    for (by, chance), labels in chances.items():
+        if len(labels) > 1:
+            odds, bracket, rest = chance.partition(" (")
+            chance = f"{odds} each{bracket}{rest}"
+        said.append(f"{words.listed(labels)} by {words.day(date.fromisoformat(by))}: {chance}")
     instead = [_range(name, metrics.get(f"{name}@{goal['by']}") or metrics[name]) for name, goal in headline.items()]
-    return f"{'; '.join(chances)}; the medians then are {' and '.join(instead)}."
+    return f"{'; '.join(said)}; the medians then are {words.listed(instead)}."
 
 
 def _range(metric: str, figure: Mapping[str, float]) -> str:

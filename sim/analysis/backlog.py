@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from sim.analysis.tables import finished, national, values
+from sim.analysis.tables import finished, national, of_kind, values
 from sim.analysis.time_use import STAGES
 
 LAST_CALL = (date(2024, 11, 3), date(2025, 5, 3))
@@ -45,6 +45,7 @@ def backlog_rows(
         if day >= SINCE:
             count = paths.at(day)
             fits &= (count >= float(str(row["low"]))) & (count <= float(str(row["high"])))
+    sites = of_kind(sites, "hub")
     replication = np.unique(sites.column("replication").to_numpy(), return_inverse=True)[1]
     applied = sites.column("applied").to_numpy().astype("datetime64[D]")
     last_call = np.full(len(fits), np.datetime64("1970-01-01"))

@@ -8,19 +8,27 @@ from typing import Any, NamedTuple
 
 
 class Goal(NamedTuple):
-    """At least `level` of `metric` (in its own unit) on some date no later than `by`."""
+    """At least `level` of `metric` (in its own unit) on some date no later than `by`, or, if `held`, on that date."""
 
     name: str
     metric: str
     level: float
     by: date
     label: str
+    held: bool = False
 
 
 def read_goals(goals: Mapping[str, Mapping[str, Any]] | None) -> list[Goal]:
     """Goals in the order of the configuration; dates may be dates or ISO strings, labels may be missing."""
     return [
-        Goal(name, goal["metric"], float(goal["level"]), _date(goal["by"]), goal.get("label") or name.replace("_", " "))
+        Goal(
+            name,
+            goal["metric"],
+            float(goal["level"]),
+            _date(goal["by"]),
+            goal.get("label") or name.replace("_", " "),
+            bool(goal.get("held")),
+        )
         for name, goal in (goals or {}).items()
     ]
 

@@ -6,6 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim.analysis.goals import Goal
 from sim.analysis.intervals import Floats
@@ -14,8 +15,10 @@ from sim.analysis.reached import Dates
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MONTHLY_COLUMNS = {"hubs_open": "open"}
-"""Metrics whose column in the monthly table has another name: hubs are counted there by state."""
+MONTHLY_COLUMNS = {"hubs_open": "open", "sites_open": "open"}
+"""Metrics whose column in the monthly table has another name: sites are counted there by state."""
+HUBS = {"hubs_open": "hub"}
+"""Metrics that count one kind of site without saying so."""
 
 
 class Paths(NamedTuple):
@@ -39,9 +42,18 @@ def scenarios(table: pa.Table) -> list[int]:
 
 def of_scenario(table: pa.Table, scenario: int) -> pa.Table:
     """Rows of one scenario."""
-    import pyarrow as pa
+    return _rows(table, "scenario", scenario)
 
-    return table.filter(pa.array(table.column("scenario").to_numpy() == scenario))
+
+def of_kind(table: pa.Table, kind: str) -> pa.Table:
+    """Rows of one kind of site."""
+    return _rows(table, "kind", kind)
+
+
+def _rows(table: pa.Table, column: str, value: object) -> pa.Table:
+    import pyarrow.compute as pc
+
+    return table.filter(pc.equal(table.column(column), value))
 
 
 def finished(runs: pa.Table) -> pa.Table:
@@ -54,10 +66,20 @@ def reached(runs: pa.Table, goal: Goal) -> Dates:
     return runs.column(f"reached.{goal.name}").to_numpy().astype("datetime64[D]")
 
 
+def met(runs: pa.Table, goal: Goal) -> NDArray[np.bool_]:
+    """Whether each replication met a goal: by its date, or on it if the level must be held; shape (replications,)."""
+    if goal.held:
+        name = f"{goal.metric}@{goal.by}"
+        if name not in runs.column_names:
+            return np.zeros(len(runs), bool)
+        return np.nan_to_num(runs.column(name).to_numpy().astype(np.float64), nan=-np.inf) >= goal.level
+    return reached(runs, goal) <= np.datetime64(goal.by, "D")
+
+
 def met_by_date(runs: pa.Table, goal: Goal) -> tuple[int, int]:
     """How many replications met a goal by its date, and how many there are."""
-    first = reached(runs, goal)
-    return int(np.sum(first <= np.datetime64(goal.by, "D"))), first.size
+    each = met(runs, goal)
+    return int(np.sum(each)), each.size
 
 
 def metric_dates(runs: pa.Table, metric: str) -> list[date]:
@@ -75,18 +97,27 @@ def values(runs: pa.Table, column: str) -> Floats:
 def national(monthly: pa.Table, metric: str, scenario: int = 0) -> Paths:
     """National total of a metric over time, in the metric's unit: the sum over kinds of site and regions.
 
+    `metric` may name one system, as jobs_supported.hub does. A share is that of people; nan where there are none.
+
     Raises
     ------
     ValueError
         If replications differ in the rows they have, so that a sum would be silently too small.
     """
+    name, _, system = metric.partition(".")
+    if name == "women_share":
+        dates, people = national(monthly, metric.replace(name, "jobs_supported"), scenario)
+        women = national(monthly, metric.replace(name, "women"), scenario).values
+        return Paths(dates, np.divide(women, people, out=np.full(people.shape, np.nan), where=people > 0))
     rows = of_scenario(monthly, scenario)
+    if system := system or HUBS.get(name, ""):
+        rows = of_kind(rows, system)
     dates, when = np.unique(rows.column("month_end").to_numpy().astype("datetime64[D]"), return_inverse=True)
     replications, who = np.unique(rows.column("replication").to_numpy(), return_inverse=True)
     cell = who * dates.size + when
     cells = replications.size * dates.size
     if cells and np.ptp(np.bincount(cell, minlength=cells)):
         raise ValueError("monthly table: some replications lack rows that others have")
-    amounts = rows.column(MONTHLY_COLUMNS.get(metric, metric)).to_numpy().astype(np.float64)
+    amounts = rows.column(MONTHLY_COLUMNS.get(name, name)).to_numpy().astype(np.float64)
     totals: Floats = np.bincount(cell, weights=amounts, minlength=cells).astype(np.float64)
     return Paths(dates, totals.reshape(replications.size, dates.size))

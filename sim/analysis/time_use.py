@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.analysis.intervals import Estimate, Floats, mean
-from sim.analysis.tables import of_scenario
+from sim.analysis.tables import of_kind, of_scenario
 from sim.model import site
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def time_use(sites: pa.Table, scenario: int = 0) -> list[StageTime]:
     Nulls are left out: hubs open from the start and hubs that dropped out before the stage. A hub still in the stage
     when the run ends counts with its time so far, so with a short horizon the means are too small.
     """
-    rows = of_scenario(sites, scenario)
+    rows = of_kind(of_scenario(sites, scenario), "hub")
     replication = np.unique(rows.column("replication").to_numpy(), return_inverse=True)[1]
     stages = []
     for stage in STAGES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from math import ceil, floor
 
@@ -9,21 +10,29 @@ from sim.analysis.intervals import proportion
 
 PHRASES = {
     "hubs_open": "{} hubs open",
+    "sites_open": "{} sites open",
     "jobs_supported": "{} jobs supported",
     "jobs_created": "{} jobs created",
     "jobs_additional": "{} additional jobs",
+    "portfolio_jobs": "{} jobs in the portfolio",
     "exports_usd_per_year": "{} of exports a year",
+    "portfolio_exports_usd_per_year": "{} of portfolio exports a year",
     "exports_usd_cumulative": "{} of exports in total",
     "women_share": "{} women",
 }
 """How a value of a metric is said; other metrics take their name with spaces."""
 
 NAMES = {
+    "portfolio_jobs": "jobs in the portfolio",
     "exports_usd_per_year": "exports a year",
+    "portfolio_exports_usd_per_year": "portfolio exports a year",
     "exports_usd_cumulative": "exports in total",
     "women_share": "share of women",
 }
 """How a metric is called, where its name with spaces will not do."""
+
+SYSTEMS = {"hub": "hubs", "stp": "software technology parks", "women_park": "the women-only park"}
+"""How the sites of one kind are called; IT parks go by their names."""
 
 
 def number(value: float) -> str:
@@ -38,27 +47,43 @@ def day(value: date) -> str:
 
 def amount(metric: str, value: float) -> str:
     """A value in the unit of its metric: 25,000, $150m, 20%. Counts are whole from 10 on."""
-    if metric.startswith("exports_usd"):
-        return f"${number(value / 1e6)}m"
+    metric = metric.partition(".")[0]
+    if "exports_usd" in metric:
+        return f"{'-' if value < 0 else ''}${number(abs(value) / 1e6)}m"
     if metric.endswith("_share"):
         return f"{number(100 * value)}%"
     return number(value if abs(value) < 10 else round(value))
 
 
+def system(kind: str) -> str:
+    """What the sites of a kind are called: hubs, the Karachi park."""
+    return SYSTEMS.get(kind) or f"the {kind.removesuffix('_park').replace('_', ' ').title()} park"
+
+
 def name(metric: str) -> str:
-    """The name of a metric in words: hubs open, share of women."""
-    return NAMES.get(metric, metric.replace("_", " "))
+    """The name of a metric in words: hubs open, share of women, jobs supported in hubs."""
+    base, _, kind = metric.partition(".")
+    return NAMES.get(base, base.replace("_", " ")) + (f" in {system(kind)}" if kind else "")
 
 
 def quantity(metric: str, value: float) -> str:
-    """A value with the name of its metric: 250 hubs open, $150m of exports a year."""
-    return PHRASES.get(metric, f"{{}} {name(metric)}").format(amount(metric, value))
+    """A value with the name of its metric: 250 hubs open, $150m of exports a year, 25,000 jobs supported in hubs."""
+    base, _, kind = metric.partition(".")
+    said = PHRASES.get(base, f"{{}} {name(base)}").format(amount(base, value))
+    return said + (f" in {system(kind)}" if kind else "")
+
+
+def listed(items: Sequence[str]) -> str:
+    """Items in a sentence: a, b and c."""
+    return f"{', '.join(items[:-1])} and {items[-1]}" if len(items) > 1 else "".join(items)
 
 
 def shortfall(metric: str, median: float, level: float) -> str:
     """A median beside a goal: median 6,800: 18,200 short of 25,000."""
     distance = abs(level - median)
-    gap = f"{number(100 * distance)} points" if metric.endswith("_share") else amount(metric, distance)
+    gap = (
+        f"{number(100 * distance)} points" if metric.partition(".")[0].endswith("_share") else amount(metric, distance)
+    )
     side = f"{gap} short of" if median < level else f"{gap} above" if median > level else "exactly"
     return f"median {amount(metric, median)}: {side} {amount(metric, level)}"
 

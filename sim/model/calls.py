@@ -23,7 +23,7 @@ def calls(world: "World") -> Generator[Any, Any, None]:
         if number < len(listed):
             yield env.timeout(listed[number] - env.now)
         for i in range(negative_binomial_quantile(count, p.applications, p.applications_sd)):
-            site = world.new_site(Origin.call, number, i)
+            site = world.new_hub(Origin.call, number, i)
             site.applied = env.now
             env.process(rollout(world, site))
         number += 1

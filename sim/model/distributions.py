@@ -5,9 +5,11 @@ streams of two scenarios in step (one uniform per decision, whatever the paramet
 a monotone function of its uniform, and leaves the door open to antithetic and quasi-random designs.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import ceil, exp, inf, isfinite, lgamma, log, log1p
+from itertools import accumulate
+from math import ceil, exp, inf, isclose, isfinite, lgamma, log, log1p, sqrt
 from statistics import NormalDist
 
 from scipy.special import bdtrik, betaincinv, gammaincinv
@@ -30,6 +32,11 @@ class Distribution:
     low: float
     high: float
     quantile: Quantile
+
+    @property
+    def whole(self) -> bool:
+        """Whether it gives whole numbers only."""
+        return self.name == "integers" or (self.name == "choice" and all(value % 1 == 0 for value in self.args[::2]))
 
     def __str__(self) -> str:
         return f"{self.name}({', '.join(f'{a:g}' for a in self.args)})"
@@ -67,6 +74,33 @@ def uniform(low: float, high: float) -> Distribution:
     return Distribution("uniform", (low, high), low, high, lambda u: low + (high - low) * u)
 
 
+def triangular(low: float, mode: float, high: float) -> Distribution:
+    """Triangular distribution on [low, high]."""
+    _require(low <= mode <= high and low < high, f"needs low <= mode <= high and low < high, got {low, mode, high}")
+    width, corner = high - low, (mode - low) / (high - low)
+
+    def quantile(u: float) -> float:
+        if u < corner:
+            return low + sqrt(u * width * (mode - low))
+        return high - sqrt((1.0 - u) * width * (high - mode))
+
+    return Distribution("triangular", (low, mode, high), low, high, quantile)
+
+
+def choice(*values_and_weights: float) -> Distribution:
+    """One of several values, written as value, weight, value, weight, ...; the weights sum to 1."""
+    values, weights = values_and_weights[::2], values_and_weights[1::2]
+    _require(len(values) == len(weights) > 0, f"needs pairs of value and weight, got {list(values_and_weights)}")
+    _require(min(weights) >= 0 and isclose(sum(weights), 1), f"needs weights that sum to 1, got {list(weights)}")
+    # in order of value, so that the value never falls as the uniform rises
+    pairs = sorted(zip(values, weights, strict=True))
+    bounds = list(accumulate(weight for _, weight in pairs[:-1]))
+    ordered = [value for value, _ in pairs]
+    return Distribution(
+        "choice", values_and_weights, ordered[0], ordered[-1], lambda u: ordered[bisect_right(bounds, u)]
+    )
+
+
 def integers(low: float, high: float) -> Distribution:
     """Uniform distribution on the whole numbers low, low + 1, ..., high."""
     _require(low < high and low % 1 == 0 and high % 1 == 0, f"needs whole numbers low < high, got {low, high}")
@@ -74,7 +108,7 @@ def integers(low: float, high: float) -> Distribution:
 
 
 KINDS: dict[str, Callable[..., Distribution]] = {
-    kind.__name__: kind for kind in (pert, lognormal, beta, uniform, integers)
+    kind.__name__: kind for kind in (pert, lognormal, beta, uniform, triangular, choice, integers)
 }
 
 

@@ -39,4 +39,4 @@ def settle(site: Site, now: float, member_ramp: float, employee_ramp: float) -> 
     site.productive_employees = heads - gap * decay
     usd += site.usd_employee * (heads * days - gap * employee_ramp * (1.0 - decay))
     site.exports_usd += usd
-    site.region.exports_usd += usd
+    site.ledger.exports_usd += usd

@@ -20,6 +20,7 @@ def outages(world: "World", place: "Region | World", name: str, per_year: float)
     env, p = world.env, world.p.outages
     if per_year == 0:
         return
+    yield env.timeout(world.begin - env.now)
     for gap, loss, duration in world.streams.groups(Purpose.OUTAGE, crc32(name.encode()), 3, per_block=8):
         wait = -log1p(-gap) * DAYS_PER_YEAR / per_year
         if wait == inf:

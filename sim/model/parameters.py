@@ -22,7 +22,7 @@ from sim.model import distributions
 from sim.model.distributions import POSITIVE, Distribution
 from sim.model.streams import Purpose, Streams
 
-Per = Literal["run", "hub", "call", "fiscal year", "round", "event"]
+Per = Literal["run", "hub", "park", "firm", "call", "fiscal year", "round", "event"]
 OVERRIDDEN = "set by the experiment or on the command line"
 
 
@@ -89,7 +89,7 @@ def read(raw: Any, spec: Spec) -> Parameter:
     if isinstance(value, list):
         value = distributions.parse(value)
         low, high = value.low, value.high
-        whole = value.name == "integers"
+        whole = value.whole
     elif isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value):
         low = high = value
         whole = value == int(value)
@@ -117,6 +117,8 @@ class Region(Group):
     talent_share: Parameter = parameter("share of the nation's new talent that is here", "share")
     large_city_share: Parameter = parameter("share of hubs here that stand in a large city", "share")
     contractors: Parameter = parameter("fit-outs that can go on here at one time", "contractors", low=1, whole=True)
+    stps_older: Parameter = parameter("older software technology parks open here", "parks", whole=True)
+    stps_recent: Parameter = parameter("recent ones, in smaller places; new ones follow them", "parks", whole=True)
 
 
 class Start(Group):
@@ -279,8 +281,94 @@ class Outages(Group):
     duration: Parameter = parameter("length of a shock", "months", "event")
 
 
+class Initiative(Group):
+    """Levers of the Prime Minister's initiative, with what they cost."""
+
+    training_places: Parameter = parameter("places beyond the training there is", "people a year")
+    training_cost: Parameter = parameter("cost of a training place", "Rs")
+    startups: Parameter = parameter("start-ups supported in hubs", "firms a year")
+    startup_size: Parameter = parameter("people a supported start-up wants", "people", "firm")
+    startup_life: Parameter = parameter("mean life of a supported start-up", "months")
+    startup_cost: Parameter = parameter("support of one start-up", "Rs million")
+    subsidised_share: Parameter = parameter("hub members whose seat is subsidised", "share")
+    subsidy_effect: Parameter = parameter("empty stable places filled if all seats are subsidised", "share")
+    subsidy_cost: Parameter = parameter("subsidy of a member", "Rs a year")
+
+
+class Stps(Group):
+    """Software technology parks, which are let to firms."""
+
+    staff: Parameter = parameter("people in the parks open on the start date", "people", whole=True)
+    firms_older: Parameter = parameter("units in an older park, each with a firm", "firms", whole=True)
+    firms_recent: Parameter = parameter("units in a recent or new park", "firms", whole=True)
+    exports_per_job: Parameter = parameter("exports a job", "USD a year")
+    pace: Parameter = parameter("agreements on new parks", "parks a month")
+    conversion: Parameter = parameter("from agreement to opening", "months", "park")
+    tenancy_ramp: Parameter = parameter("mean time until a unit of a new park is first let", "months")
+
+    @model_validator(mode="after")
+    def _check(self) -> "Stps":
+        for name in ("firms_older", "firms_recent", "staff"):
+            if isinstance(getattr(self, name).value, Distribution):
+                raise ValueError(f"{name} should be a number: the published staff is split evenly over the firms")
+        return self
+
+
+class Firms(Group):
+    """Firms in parks."""
+
+    round_days: Parameter = parameter("time between hiring rounds of a firm", "days", low=1)
+    room: Parameter = parameter("people a unit has room for, over those it is meant for", "ratio", low=1)
+    start: Parameter = parameter("people a firm wants on moving in, over those its unit is meant for", "ratio", "firm")
+    growth: Parameter = parameter("mean growth of the people a firm wants", "factor a year", low=POSITIVE)
+    volatility: Parameter = parameter("standard deviation of its logarithm over a year", "number")
+    exit: Parameter = parameter("firms that leave their park", "per month")
+    vacancy: Parameter = parameter("time until a vacated unit is let again", "months", "event")
+    from_office: Parameter = parameter("new tenants that bring their people from an office elsewhere", "share")
+    from_stp: Parameter = parameter("tenants of IT parks that come from a software technology park", "share")
+
+    @model_validator(mode="after")
+    def _check(self) -> "Firms":
+        shares = [self.from_office.value, self.from_stp.value]
+        highest = sum(share.high if isinstance(share, Distribution) else share for share in shares)
+        if highest > 1:
+            raise ValueError(f"from_office and from_stp should together be at most 1, got up to {highest:g}")
+        return self
+
+
+class WomenPark(Group):
+    """The women-only park."""
+
+    region: str
+    agreed: datetime.date
+    conversion: Parameter = parameter("from agreement to opening", "months")
+    area: Parameter = parameter("floor area", "sq ft")
+    area_per_person: Parameter = parameter("floor area a person needs", "sq ft", low=1)
+
+
+class Park(Group):
+    """A large IT park: tender, construction, and firms that move in."""
+
+    name: str
+    region: str
+    begins: datetime.date
+    tender: Parameter = parameter("length of one tender; 0 = the contract has been awarded", "months", "event")
+    tender_failure: Parameter = parameter("tender that fails and is held again", "probability", high=0.99)
+    construction: Parameter = parameter("construction, from the award or from `begins`", "months")
+    contractor_exit: Parameter = parameter("contractor leaves and is replaced", "probability")
+    exit_delay: Parameter = parameter("time lost then", "months")
+    capacity: Parameter = parameter("jobs at capacity, as claimed", "jobs", whole=True)
+    tenants: Parameter = parameter("units, each for a firm", "firms", low=1, whole=True)
+    realised_share: Parameter = parameter("units that find a firm in the end", "share")
+    tenancy_ramp: Parameter = parameter("mean time until such a unit is let", "months")
+    exports_per_job: Parameter = parameter("exports a job", "USD a year")
+
+
 class World(Group):
-    """Everything one replication needs to know, apart from seed and replication."""
+    """Everything one replication needs to know, apart from seed and replication.
+
+    The groups from `stps` on are the parks beside the hubs; left empty, they are not simulated.
+    """
 
     start: Start
     end: datetime.date
@@ -293,6 +381,16 @@ class World(Group):
     talent: Talent
     exports: Exports
     outages: Outages
+    initiative: Initiative
+    stps: Stps | None
+    women_park: WomenPark | None
+    parks: dict[str, Park]
+    firms: Firms | None
+
+    @field_validator("stps", "women_park", "firms", mode="before")
+    @classmethod
+    def _none(cls, raw: Any) -> Any:
+        return None if raw == {} else raw
 
     @model_validator(mode="after")
     def _check(self) -> "World":
@@ -303,7 +401,23 @@ class World(Group):
             raise ValueError("regions should plan at least one hub in one region (planned_hubs)")
         if self.end < self.start.date:
             raise ValueError(f"end should not be before start.date ({self.start.date}), got {self.end}")
+        if (self.stps or self.parks) and not self.firms:
+            raise ValueError("firms should not be empty when there are stps or parks; firms=observed")
+        places = {f"parks.{name}": park.region for name, park in self.parks.items()}
+        if self.women_park:
+            places["women_park"] = self.women_park.region
+        for path, region in places.items():
+            if region not in self.regions:
+                raise ValueError(f"{path}.region should be one of {', '.join(self.regions)}, got {region!r}")
+        if taken := {"hub", "stp", "women_park"} & set(self.parks):
+            raise ValueError(f"parks should have names of their own, got {', '.join(sorted(taken))}")
         return self
+
+    @property
+    def systems(self) -> list[str]:
+        """Kinds of site that are simulated: `hub` first, IT parks by their names."""
+        others = [name for name in ("stp", "women_park") if getattr(self, name + "s" * (name == "stp"))]
+        return ["hub", *others, *self.parks]
 
 
 def walk(group: BaseModel, prefix: str = "") -> Iterator[tuple[str, Parameter]]:

@@ -1,4 +1,4 @@
-"""The record of a replication: a row a month and region, a row a site; and the laws that must hold."""
+"""The record of a replication: a row a month, system and region, a row a site; and the laws that must hold."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -10,7 +10,8 @@ import numpy as np
 
 from sim.model.clock import DAYS_PER_YEAR
 from sim.model.exports import settle
-from sim.model.site import STAGES, Origin, Region, Site, State
+from sim.model.initiative import spent
+from sim.model.site import STAGES, Ledger, Origin, Site, State
 
 if TYPE_CHECKING:
     from sim.model.world import World
@@ -23,14 +24,19 @@ MONTHLY = (
     "jobs_supported",
     "jobs_created",
     "jobs_additional",
+    "portfolio_jobs",
     "women",
     "vacancies_short",
     "grants_rs_million",
     "loans_rs_million",
     "exports_usd_per_year",
+    "portfolio_exports_usd_per_year",
     "exports_usd_cumulative",
 )
-"""Columns recorded for every region and date. The states count sites; created, short, grants, loans are cumulative."""
+"""Columns recorded for every system, region and date. The states count sites; created, short, grants, loans and
+exports_usd_cumulative are cumulative. The portfolio's jobs and exports are those supported less what the software
+technology parks held on the start date: no plan claims those as its own.
+"""
 
 
 class ConservationError(AssertionError):
@@ -47,12 +53,14 @@ class Record:
         Value of every parameter drawn for this run.
     dates
         Record dates, ascending, length D.
-    regions
-        Names of the R regions.
+    places
+        (system, region) of the P ledgers.
     monthly
-        Array (R, D, len(MONTHLY)).
+        Array (P, D, len(MONTHLY)).
     balance
         Unspent programme money on each date, Rs million, length D.
+    initiative
+        Cost of the initiative up to each date, Rs million, length D.
     sites
         Column name -> array with an entry per site, in the order of their identity. Times and durations are days
         (times since the start date); nan is what did not happen.
@@ -60,9 +68,10 @@ class Record:
 
     drawn: dict[str, float]
     dates: list[date]
-    regions: list[str]
+    places: list[tuple[str, str]]
     monthly: np.ndarray
     balance: np.ndarray
+    initiative: np.ndarray
     sites: dict[str, np.ndarray]
 
 
@@ -72,110 +81,144 @@ class Recorder:
     def __init__(self, world: "World", dates: list[date]) -> None:
         self.world = world
         self.dates = dates
-        self.monthly = np.empty((len(world.regions), len(dates), len(MONTHLY)))
+        self.ledgers = [ledger for regions in world.ledgers.values() for ledger in regions.values()]
+        self.monthly = np.empty((len(self.ledgers), len(dates), len(MONTHLY)))
         self.balance = np.empty(len(dates))
+        self.initiative = np.empty(len(dates))
 
     def run(self) -> Generator[Any, Any, None]:
         """SimPy process: record on every date."""
         env, clock = self.world.env, self.world.clock
+        member_years = before = 0.0
         for i, day in enumerate(self.dates):
             yield env.timeout(clock.end_of(day) - env.now)
-            self.monthly[:, i] = [self._row(region) for region in self.world.regions.values()]
+            self.monthly[:, i] = [self._row(ledger) for ledger in self.ledgers]
             self.balance[i] = self.world.money.level
+            members = sum(s.members for ledger in self.world.ledgers["hub"].values() for s in ledger.open_sites)
+            member_years += members * (env.now - before) / DAYS_PER_YEAR
+            before = env.now
+            self.initiative[i] = spent(self.world, member_years)
+            self._check_regions()
             self._check_money()
 
-    def _row(self, region: Region) -> list[float]:
+    def _row(self, ledger: Ledger) -> list[float]:
         world, now = self.world, self.world.env.now
         member_ramp, employee_ramp = world.member_ramp, world.employee_ramp
-        seats = members = employees = women = 0
+        seats = members = employees = women = brought = 0
         rate = 0.0
-        for site in region.open_sites:
+        for site in ledger.open_sites:
             settle(site, now, member_ramp, employee_ramp)
             seats += site.seats
             members += site.members
             employees += site.employees
             women += site.women_members + site.women_employees
             rate += site.usd_member * site.productive_members + site.usd_employee * site.productive_employees
+            if site.units:
+                brought += site.employees - site.new_jobs
         people = members + employees
-        _check_people(region, people, employees, women)
+        rate *= DAYS_PER_YEAR
+        _check_people(ledger, people, employees, women)
         return [
-            *region.count,
-            region.applications,
-            region.approved,
+            *ledger.count,
+            ledger.applications,
+            ledger.approved,
             seats,
             people,
-            region.joins,
-            people * world.p.hiring.additionality,
+            ledger.joins,
+            (people - brought) * world.p.hiring.additionality,
+            people - ledger.before_jobs,
             women,
-            region.short,
-            region.grants,
-            region.loans,
-            rate * DAYS_PER_YEAR,
-            region.exports_usd,
+            ledger.short,
+            ledger.grants,
+            ledger.loans,
+            rate,
+            rate - ledger.before_exports,
+            ledger.exports_usd,
         ]
 
     def _check_money(self) -> None:
-        spent = sum(region.grants for region in self.world.regions.values())
+        spent = sum(ledger.grants for ledger in self.ledgers)
         if not isclose(self.world.money_in, spent + self.world.money.level, rel_tol=1e-9, abs_tol=1e-6):
             raise ConservationError(f"money in {self.world.money_in} = spent {spent} + left {self.world.money.level}")
+
+    def _check_regions(self) -> None:
+        """Talent in = employed + left + pool, over all sites of a region."""
+        employed = dict.fromkeys(self.world.regions, 0)
+        for ledger in self.ledgers:
+            employed[ledger.region.name] += sum(site.employees for site in ledger.open_sites)
+        for name, region in self.world.regions.items():
+            if region.talent_in != employed[name] + region.talent_out + region.talent.level:
+                raise ConservationError(
+                    f"{name}: talent in {region.talent_in} = employed {employed[name]} + out {region.talent_out} + "
+                    f"pool {region.talent.level}"
+                )
 
     def finish(self) -> Record:
         """Check the sites one by one and hand over the record."""
         world = self.world
-        sites = [site for region in world.regions.values() for site in region.sites]
+        sites = [site for ledger in self.ledgers for site in ledger.sites]
         sites.sort(key=lambda site: site.entity)
-        for region in world.regions.values():
-            _check_sites(region)
+        for ledger in self.ledgers:
+            _check_sites(ledger)
         return Record(
             world.drawn,
             self.dates,
-            list(world.regions),
+            [(ledger.system, ledger.region.name) for ledger in self.ledgers],
             self.monthly,
             self.balance,
+            self.initiative,
             _site_columns(sites, world.env.now),
         )
 
 
-def _check_people(region: Region, people: int, employees: int, women: int) -> None:
-    """Jobs = hires - leavers; talent in = employed + left + pool; women are people; applications add up."""
-    count, pool = region.count, region.talent.level
+def _check_people(ledger: Ledger, people: int, employees: int, women: int) -> None:
+    """Jobs = hires - leavers + moves; women are people; applications add up."""
+    count, moved = ledger.count, ledger.moved_in - ledger.moved_out
     if not (
-        people == region.joins - region.leavers
-        and employees == region.employees_hired - region.employees_left
-        and region.talent_in == employees + region.talent_out + pool
+        people == ledger.joins - ledger.leavers + moved
+        and employees == ledger.employees_hired - ledger.employees_left + moved
         and 0 <= women <= people
-        and len(region.open_sites) == count[State.open]
-        and region.opened == count[State.open] + count[State.closed]
-        and region.applications + region.known
-        == sum(count[: State.open]) + sum(count[State.rejected :]) + region.opened
+        and len(ledger.open_sites) == count[State.open]
+        and ledger.opened == count[State.open] + count[State.closed]
+        and ledger.applications + ledger.known
+        == sum(count[: State.open]) + sum(count[State.rejected :]) + ledger.opened
     ):
         raise ConservationError(
-            f"{region.name}: people {people} = joins {region.joins} - leavers {region.leavers}; "
-            f"talent in {region.talent_in} = employed {employees} + out {region.talent_out} + pool {pool}; "
-            f"women {women}; applications {region.applications} + known {region.known} = sites by state {count}"
+            f"{ledger.system} in {ledger.region.name}: people {people} = joins {ledger.joins} - leavers "
+            f"{ledger.leavers} + moved {moved}; employees {employees}; women {women}; applications "
+            f"{ledger.applications} + known {ledger.known} = sites by state {count}"
         )
 
 
-def _check_sites(region: Region) -> None:
+def _check_sites(ledger: Ledger) -> None:
     """Closed sites hold no one; exports are the sum of the sites'; every site is in the state that is counted."""
     count = [0] * len(State)
-    for site in region.sites:
+    for site in ledger.sites:
         if site.state is not None:
             count[site.state] += 1
         if (site.members or site.employees) and site.state != State.open:
             raise ConservationError(f"{site.name} is {site.state} and holds people")
-    if count != region.count:
-        raise ConservationError(f"{region.name}: sites by state {count}, counted {region.count}")
-    exports = sum(site.exports_usd for site in region.sites)
-    if not isclose(exports, region.exports_usd, rel_tol=1e-9, abs_tol=1e-3):
-        raise ConservationError(f"{region.name}: exports of sites {exports}, of the region {region.exports_usd}")
+        units = site.units
+        if units and (site.employees, site.women_employees, site.new_jobs) != (
+            sum(unit.staff for unit in units),
+            sum(unit.women for unit in units),
+            sum(max(0, unit.staff - unit.brought) for unit in units),
+        ):
+            raise ConservationError(f"{site.name}: people {site.employees}, by firm {[unit.staff for unit in units]}")
+        if any(unit.staff > unit.space or unit.women > unit.staff for unit in units):
+            raise ConservationError(f"{site.name}: a firm has more people than space, or more women than people")
+    if count != ledger.count:
+        raise ConservationError(f"{ledger.system}: sites by state {count}, counted {ledger.count}")
+    exports = sum(site.exports_usd for site in ledger.sites)
+    if not isclose(exports, ledger.exports_usd, rel_tol=1e-9, abs_tol=1e-3):
+        raise ConservationError(f"{ledger.system}: exports of sites {exports}, of the ledger {ledger.exports_usd}")
 
 
 def _site_columns(sites: list[Site], now: float) -> dict[str, np.ndarray]:
     """Lay the sites out as columns. Time in a stage that is not over counts up to now."""
     columns = {
         "site_id": np.array([site.name for site in sites], dtype=object),
-        "kind": np.array([site.kind for site in sites], dtype=object),
+        "kind": np.array([site.ledger.system for site in sites], dtype=object),
         "region": np.array([site.region.name for site in sites], dtype=object),
         "origin": np.array([site.origin.name for site in sites], dtype=object),
         "state": np.array(["" if site.state is None else site.state.name for site in sites], dtype=object),

@@ -22,6 +22,7 @@ def rollout(world: "World", site: Site, first: State = State.evaluation) -> Gene
         if end is not None:
             site.enter(end, world.env.now)
             return
+    world.furnish(site)
     yield from world.hiring.operate(site)
 
 
@@ -33,7 +34,7 @@ def evaluation(world: "World", site: Site) -> Stage:
         yield work(world, site, p.evaluation(u[Draw.evaluation]))
     if u[Draw.rejection] < p.rejection:
         return State.rejected
-    site.region.approved += 1
+    site.ledger.approved += 1
     return None
 
 
@@ -42,7 +43,7 @@ def finance(world: "World", site: Site) -> Stage:
     p, u = world.p.rollout, site.u
     yield work(world, site, p.finance(u[Draw.finance]) * building_factor(world, site))
     if u[Draw.refusal] >= p.refusal:
-        site.region.loans += p.loan(u[Draw.loan])
+        site.ledger.loans += p.loan(u[Draw.loan])
     elif u[Draw.self_finance] >= p.self_finance:
         return State.refused
     return None
@@ -53,7 +54,7 @@ def money(world: "World", site: Site) -> Stage:
     grant = world.p.rollout.grant(site.u[Draw.grant])
     if grant > 0:
         yield world.money.get(grant)
-        site.region.grants += grant
+        site.ledger.grants += grant
     site.started[State.money] = world.env.now  # all of this stage is waiting
     return None
 

@@ -1,4 +1,4 @@
-"""Places: a site from application to closure, and the region it stands in."""
+"""Places: a site from application to closure, the region it stands in, and the books of each system in a region."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,7 +9,11 @@ import simpy
 
 
 class State(IntEnum):
-    """States of a site. Those before `open` are the stages of the rollout, in their order."""
+    """States of a site. Those before `open` are the stages of the rollout, in their order.
+
+    Of these a software technology park has its conversion (`fit_out`) and an IT park its tender (`evaluation`) and
+    its construction (`fit_out`).
+    """
 
     evaluation = 0
     finance = 1
@@ -33,6 +37,10 @@ class Origin(IntEnum):
     initial = 1
     backlog = 2
     call = 3
+    stp_initial = 4
+    stp = 5
+    women_park = 6
+    park = 7
 
 
 class Draw(IntEnum):
@@ -71,7 +79,7 @@ NO_ROUNDS: Iterator[tuple[float, ...]] = iter(())
 
 @dataclass(slots=True, eq=False)
 class Region:
-    """A region with its limited resources and its running totals."""
+    """A region with what its sites share: contractors, talent, shocks to demand."""
 
     name: str
     remote: bool
@@ -79,10 +87,21 @@ class Region:
     contractors: simpy.Resource
     talent: simpy.Container
     demand: float = 1.0  # share of demand left by shocks that hit only this region
+    talent_in: int = 0  # people who ever came onto the regional market, or into a site from a job elsewhere
+    talent_out: int = 0  # people who left it for good
+    tenancies: list["Unit"] = field(default_factory=list)  # units of software technology parks, in order of identity
+
+
+@dataclass(slots=True, eq=False)
+class Ledger:
+    """The sites of one system in one region, with their running totals."""
+
+    system: str
+    region: Region
     sites: list["Site"] = field(default_factory=list)  # every site, in order of arrival
     open_sites: dict["Site", None] = field(default_factory=dict)  # an ordered set
     count: list[int] = field(default_factory=lambda: [0] * STATES)
-    known: int = 0  # hubs known to be open at the start; the others applied
+    known: int = 0  # sites known to be open at the start; the others applied, or were begun
     applications: int = 0
     approved: int = 0
     opened: int = 0
@@ -90,12 +109,30 @@ class Region:
     leavers: int = 0
     employees_hired: int = 0
     employees_left: int = 0
+    moved_in: int = 0  # people who came with their firm, or were there at the start
+    moved_out: int = 0  # people who went with their firm to another site
     short: int = 0  # vacancies not filled in a round for lack of talent
-    talent_in: int = 0  # people who ever came onto the regional market
-    talent_out: int = 0  # people who left it for good
+    before_jobs: int = 0  # jobs on the start date that no plan claims as its own
+    before_exports: float = 0.0  # their exports, USD a year
     grants: float = 0.0  # Rs million
     loans: float = 0.0  # Rs million
     exports_usd: float = 0.0  # cumulative
+
+
+@dataclass(slots=True, eq=False)
+class Unit:
+    """A unit of space in a park, let to one firm after another."""
+
+    site: "Site"
+    number: int
+    size: int  # people it is meant for
+    space: int  # people it has room for
+    let: bool = False
+    wanted: float = 0.0  # people its firm wants
+    staff: int = 0
+    women: int = 0
+    brought: int = 0  # jobs the firm had before: those beyond them are new
+    last_round: float = nan
 
 
 @dataclass(slots=True, eq=False)
@@ -106,10 +143,10 @@ class Site:
     batch: int
     number: int
     u: list[float]
-    region: Region
+    ledger: Ledger
+    name: str
     large_city: bool = False
     brownfield: bool = False
-    kind: str = "hub"
     state: State | None = None
     remaining: float = 1.0  # share of the first stage still to do, for a site that was under way at the start
     applied: float = nan
@@ -118,8 +155,13 @@ class Site:
     opened: float = nan
     closes: float = inf
     seats: int = 0
+    # what parks have
+    units: list[Unit] = field(default_factory=list)
+    from_stp: float = 0.0  # share of its firms that come from a software technology park of the region
+    new_jobs: int = 0  # jobs beyond those the firms had before
     # what open sites have
     full_demand: float = 0.0  # people wanted when the ramp is over
+    startup_jobs: int = 0  # people wanted by supported start-ups beyond it
     start: float = 1.0
     ramp_days: float = 1.0
     rounding: float = 0.0  # what fractions of people wanted are rounded by
@@ -132,15 +174,17 @@ class Site:
     women_employees: int = 0
     productive_members: float = 0.0
     productive_employees: float = 0.0
+    women_members_share: float = 0.0  # women among those who join
+    women_hires_share: float = 0.0
     settled: float = nan  # time up to which exports are booked
     usd_member: float = 0.0  # exports of a fully productive member, USD a day
     usd_employee: float = 0.0
     exports_usd: float = 0.0
 
     @property
-    def name(self) -> str:
-        """Stable identifier: call-02-017 is number 17 of call 2, counted from zero."""
-        return f"{self.origin.name}-{self.batch:02d}-{self.number:03d}"
+    def region(self) -> Region:
+        """Where it stands."""
+        return self.ledger.region
 
     @property
     def entity(self) -> int:
@@ -149,7 +193,7 @@ class Site:
 
     def enter(self, state: State, now: float) -> None:
         """Change state, keeping the region's counts."""
-        count = self.region.count
+        count = self.ledger.count
         if self.state is not None:
             count[self.state] -= 1
         count[state] += 1

@@ -2,7 +2,7 @@
 
 A stream is addressed, never consumed in turn: the key of a counter-based generator (Philox4x64-10,
 Salmon et al. 2011) is made from the study seed and the replication, its 256-bit counter holds the
-purpose and the entity. So the draws of one hub cannot move when another hub, a region or a lever is
+purpose, the entity and a part of it. So the draws of one hub cannot move when another hub, a region or a lever is
 added, and two scenarios share every dice roll they have in common (common random numbers).
 """
 
@@ -27,6 +27,9 @@ class Purpose(IntEnum):
     FISCAL_YEAR = 5
     OUTAGE = 6
     BACKLOG = 7
+    STP = 8
+    FIRM = 9
+    STARTUP = 10
 
 
 class Streams:
@@ -57,25 +60,28 @@ class Streams:
 
         `entity` identifies who draws, 0 <= entity < 2**64. The same address always gives the same numbers.
         """
-        return self._draw(purpose, entity, size, block).tolist()
+        return self._draw(purpose, entity, 0, size, block).tolist()
 
-    def _draw(self, purpose: Purpose, entity: int, size: int, block: int) -> np.ndarray:
+    def _draw(self, purpose: Purpose, entity: int, part: int, size: int, block: int) -> np.ndarray:
         counter = self._counter
-        counter[0], counter[1], counter[2] = block * _BLOCK_STRIDE, purpose, entity
+        counter[0], counter[1], counter[2], counter[3] = block * _BLOCK_STRIDE, purpose, entity, part
         self._bits.state = self._state
         uniforms = self._random(size)
         uniforms *= _SHRINK
         uniforms += _SHIFT
         return uniforms
 
-    def groups(self, purpose: Purpose, entity: int, size: int, per_block: int = 24) -> Iterator[tuple[float, ...]]:
+    def groups(
+        self, purpose: Purpose, entity: int, size: int, per_block: int = 24, part: int = 0
+    ) -> Iterator[tuple[float, ...]]:
         """Yield the stream's uniforms for ever, `size` at a time: one group per hiring round or outage.
 
-        A group is always used whole, so that round 7 draws the same numbers whatever happened in rounds 1 to 6.
+        `part` tells the parts of an entity apart, as the units of a park. A group is always used whole, so that round
+        7 draws the same numbers whatever happened in rounds 1 to 6.
         """
         number = 0
         while True:
             # An array, because the garbage collector would visit every float of a list again and again.
-            uniforms = array("d", self._draw(purpose, entity, size * per_block, number).tobytes())
+            uniforms = array("d", self._draw(purpose, entity, part, size * per_block, number).tobytes())
             yield from zip(*[iter(uniforms)] * size, strict=True)  # the next `size` of them each time
             number += 1

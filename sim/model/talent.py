@@ -1,4 +1,8 @@
-"""The regional talent pool: graduates by season and trainees come in, other work and emigration take out."""
+"""The regional talent pool: graduates by season and trainees come in, other work and emigration take out.
+
+Hubs, software technology parks and IT parks of a region hire from it, each at its own random time of the month or
+quarter: who comes first is a matter of dates, never of the order in which the code runs.
+"""
 
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
@@ -27,8 +31,10 @@ def talent_flow(world: "World", region: Region, share: float) -> Generator[Any, 
     """Once a month let people onto the regional market and off it. Fractions of people are carried over."""
     env, p, pool = world.env, world.p.talent, region.talent
     graduates, trainees = (people * share for people in yearly_inflow(world))
+    places = world.p.initiative.training_places * p.hub_ready_share * share  # begun on the start date
     season = {1: p.january_share, 7: 1.0 - p.january_share}
     owed_in = owed_out = 0.0
+    yield env.timeout(world.begin - env.now)
     for first_day in month_starts(world.clock.date(env.now)):
         yield env.timeout(world.clock.noon(first_day) - env.now)
         owed_out += pool.level * p.outflow
@@ -38,6 +44,8 @@ def talent_flow(world: "World", region: Region, share: float) -> Generator[Any, 
             pool.get(leave)
             region.talent_out += leave
         owed_in += graduates * season.get(first_day.month, 0.0) + trainees / 12
+        if env.now > 0:
+            owed_in += places / 12
         arrive = int(owed_in)
         owed_in -= arrive
         if arrive:

@@ -1,7 +1,7 @@
 """One replication: build the world, run it, hand back its record."""
 
 from bisect import bisect
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from datetime import date
 from itertools import accumulate
 from math import inf, log1p
@@ -12,16 +12,20 @@ import simpy
 from sim.model import parameters
 from sim.model.calls import calls
 from sim.model.clock import DAYS_PER_MONTH, Clock, record_dates
+from sim.model.firms import Firms
 from sim.model.hiring import Hiring
+from sim.model.initiative import startups
 from sim.model.outages import NATION, outages
+from sim.model.parks import OPEN_SINCE, batch, it_park, open_stps, stp_agreements, women_park
 from sim.model.programme import releases
 from sim.model.record import Record, Recorder
 from sim.model.rollout import rollout
-from sim.model.site import DRAWS, STAGES, Draw, Origin, Region, Site, State, site_entity
+from sim.model.site import DRAWS, STAGES, Draw, Ledger, Origin, Region, Site, State, site_entity
 from sim.model.streams import Purpose, Streams
 from sim.model.talent import stock, talent_flow, yearly_inflow
 
 Process = Generator[Any, Any, None]
+_NEARLY_ONE = 1.0 - 1e-9
 
 
 class World:
@@ -30,12 +34,17 @@ class World:
     Attributes
     ----------
     env
-        SimPy environment; its clock counts days from the start date and begins earlier, when the first thing
-        known to have happened did (the opening of the first hub, say).
+        SimPy environment; its clock counts days from the start date and begins earlier, with the first thing known
+        to have happened.
     p
         Parameters of this run: numbers, or functions of a uniform for what is drawn per hub, call, round, ...
     drawn
         Values of the parameters that were drawn for this run, by dotted path.
+    begin
+        A day before the first thing known to have happened to the hubs (the opening of the first, say): from then on
+        there are shocks, and people come onto the market, whatever is known of the parks.
+    ledgers
+        System -> region -> books. Systems are `hub`, `stp`, `women_park` and the names of the IT parks.
     """
 
     def __init__(self, config: parameters.World, streams: Streams) -> None:
@@ -43,24 +52,38 @@ class World:
         self.streams = streams
         self.p, self.drawn = parameters.realise(config, streams)
         self.clock = Clock(config.start.date)
+        self.stp_lead = self.p.stps.conversion(_NEARLY_ONE) * DAYS_PER_MONTH if config.stps else 0.0
         start = config.start
-        earliest = min([start.date, *start.calls, *start.openings])
-        self.env = simpy.Environment(initial_time=self.clock.noon(earliest) - 1.0)
+        self.begin = self.clock.noon(min([start.date, *start.calls, *start.openings])) - 1.0
+        self.env = simpy.Environment(initial_time=self._earliest())
         self.committee = simpy.Resource(self.env, capacity=int(self.p.rollout.committee))
         self.money = simpy.Container(self.env)
         self.money_in = 0.0
+        self.startups_supported = 0
+        self.stp_firms = 0  # units of the software technology parks open on the start date
         self.demand = 1.0  # share of demand left by a nationwide shock
         self.member_ramp = self.p.exports.freelancer_ramp * DAYS_PER_MONTH
         self.employee_ramp = self.p.exports.employee_ramp * DAYS_PER_MONTH
         graduates, trainees = yearly_inflow(self)
+        trainees += self.p.initiative.training_places * self.p.talent.hub_ready_share
         women = graduates * self.p.talent.women_users + trainees * self.p.talent.women_trainees
         self.women_hires = women / (graduates + trainees) if graduates + trainees else 0.0
         self.hiring = Hiring(self)
         self.regions = {name: self._new_region(name) for name in config.regions}
+        self.ledgers: dict[str, dict[str, Ledger]] = {"hub": self._new_ledgers("hub", *self.regions)}
         planned = [getattr(self.p.regions, name).planned_hubs for name in self.regions]
         self._region_bounds = [total / sum(planned) for total in accumulate(planned[:-1])]
-        self._region_order = list(self.regions.values())
+        self._region_order = list(self.ledgers["hub"].values())
         self._start_processes()
+
+    def _earliest(self) -> float:
+        """When the clock begins: with the hubs, or with what is known of the parks from before."""
+        config, times = self.config, [self.begin]
+        if config.stps:
+            times.append(-self.stp_lead)
+        if config.women_park:
+            times.append(self.clock.noon(config.women_park.agreed))
+        return min(*times, *(self.clock.noon(park.begins) for park in config.parks.values()), OPEN_SINCE)
 
     def _new_region(self, name: str) -> Region:
         p = getattr(self.p.regions, name)
@@ -74,42 +97,69 @@ class World:
         region.talent_in = int(region.talent.level)
         return region
 
+    def _new_ledgers(self, system: str, *regions: str) -> dict[str, Ledger]:
+        return {name: Ledger(system, self.regions[name]) for name in regions}
+
     def _start_processes(self) -> None:
         env = self.env
         env.process(calls(self))
         env.process(releases(self))
+        env.process(startups(self))
         shocks = self.p.outages
         env.process(outages(self, self, NATION, shocks.frequency * shocks.national_share))
         for name, region in self.regions.items():
             env.process(talent_flow(self, region, getattr(self.p.regions, name).talent_share))
             env.process(outages(self, region, name, shocks.frequency * (1 - shocks.national_share)))
+        backlog: Sequence[Any] = (0,) * len(STAGES)
+        if rows := self.config.start.backlog:  # where one history run, picked at random, left hubs and money
+            (u,) = self.streams.block(Purpose.BACKLOG, 0, 1)
+            *backlog, self.money_in = rows[int(u * len(rows))]
+            self.money = simpy.Container(self.env, init=self.money_in)
+        if self.config.firms:
+            self.firms = Firms(self)
+        # In order of identity: what happens at the same moment does not depend on who was made first.
+        for _, process in sorted(self._begun_sites(backlog), key=lambda pair: pair[0].entity):
+            env.process(process)
+        if self.config.stps:
+            env.process(stp_agreements(self))
+
+    def _begun_sites(self, backlog: Sequence[int]) -> Iterator[tuple[Site, Process]]:
+        """Every site that is there from the start, with its process: hubs, and the parks if there are any."""
         for number, opened in enumerate(self.opening_times()):
-            env.process(self._known_hub(self.new_site(Origin.initial, 0, number), opened))
-        if self.config.start.backlog:
-            self._start_backlog()
+            site = self.new_hub(Origin.initial, 0, number)
+            yield site, self._known_hub(site, opened)
+        for stage, hubs in zip(STAGES, backlog, strict=True):
+            for number in range(int(hubs)):
+                yield self._hub_under_way(stage, number)
+        if self.config.stps:
+            self.ledgers["stp"] = self._new_ledgers("stp", *self.regions)
+            yield from open_stps(self)
+        if self.config.women_park:
+            region, agreed = self.config.women_park.region, self.config.women_park.agreed
+            self.ledgers["women_park"] = self._new_ledgers("women_park", region)
+            site = self.new_park("women_park", region, Origin.women_park, 0, 0)
+            yield site, women_park(self, site, agreed)
+        for name, park in self.config.parks.items():
+            self.ledgers[name] = self._new_ledgers(name, park.region)
+            site = self.new_park(name, park.region, Origin.park, batch(name), 0)
+            yield site, it_park(self, name, site, park.begins)
 
     def _known_hub(self, site: Site, opened: float) -> Process:
         """Run a hub whose opening is known from that day on."""
         yield self.env.timeout(opened - self.env.now)
+        self.furnish(site)
         yield from self.hiring.operate(site)
 
-    def _start_backlog(self) -> None:
-        """Leave hubs and money where one history run, picked at random, left them on the start date.
+    def _hub_under_way(self, stage: State, number: int) -> tuple[Site, Process]:
+        """A hub that is in a stage of its rollout on the start date.
 
-        What is left of a hub's first stage is a uniform share of a fresh duration. (The stage one finds a hub in is
+        What is left of the stage is a uniform share of a fresh duration. (The stage one finds a hub in is
         rather a long one; in history runs half as much again is left of finance. See conf/start/forecast.yaml.)
         """
-        rows = self.config.start.backlog
-        (u,) = self.streams.block(Purpose.BACKLOG, 0, 1)
-        *hubs_by_stage, balance = rows[int(u * len(rows))]
-        self.money_in = balance
-        self.money = simpy.Container(self.env, init=balance)
-        for stage, hubs in zip(STAGES, hubs_by_stage, strict=True):
-            for number in range(int(hubs)):
-                site = self.new_site(Origin.backlog, stage, number)
-                site.remaining = site.u[Draw.remaining]
-                site.region.approved += stage > State.evaluation
-                self.env.process(self._from_start(site, stage))
+        site = self.new_hub(Origin.backlog, stage, number)
+        site.remaining = site.u[Draw.remaining]
+        site.ledger.approved += stage > State.evaluation
+        return site, self._from_start(site, stage)
 
     def _from_start(self, site: Site, stage: State) -> Process:
         """Take a hub that was under way on the start date further from there."""
@@ -121,7 +171,7 @@ class World:
 
         Hubs beyond the last dated count are taken to have opened on the day before the start.
         """
-        days, counts = [self.env.now], [0]
+        days, counts = [self.begin], [0]
         for day, count in sorted(self.config.start.openings.items()):
             days.append(self.clock.noon(day))
             counts.append(count)
@@ -135,19 +185,40 @@ class World:
                 times.append(min(-0.5, days[i - 1] + share * (days[i] - days[i - 1])))
         return times
 
-    def new_site(self, origin: Origin, batch: int, number: int) -> Site:
+    def new_hub(self, origin: Origin, batch: int, number: int) -> Site:
         """A hub with its place and kind drawn from its own stream."""
         u = self.streams.block(Purpose.SITE, site_entity(origin, batch, number), DRAWS)
-        region = self._region_order[bisect(self._region_bounds, u[Draw.region])]
-        site = Site(origin, batch, number, u, region)
+        ledger = self._region_order[bisect(self._region_bounds, u[Draw.region])]
+        region, p = ledger.region, self.p
+        site = Site(origin, batch, number, u, ledger, f"{origin.name}-{batch:02d}-{number:03d}")
         site.large_city = u[Draw.large_city] < region.large_city_share
-        site.brownfield = u[Draw.brownfield] < self.p.rollout.brownfield_share
-        region.sites.append(site)
+        site.brownfield = u[Draw.brownfield] < p.rollout.brownfield_share
+        site.women_members_share, site.women_hires_share = p.talent.women_users, self.women_hires
+        ledger.sites.append(site)
         if origin == Origin.initial:
-            region.known += 1
+            ledger.known += 1
         else:
-            region.applications += 1
+            ledger.applications += 1
         return site
+
+    def new_park(self, system: str, region: str, origin: Origin, batch: int, number: int) -> Site:
+        """A park in a region."""
+        ledger = self.ledgers[system][region]
+        u = self.streams.block(Purpose.SITE, site_entity(origin, batch, number), DRAWS)
+        name = system if origin in (Origin.women_park, Origin.park) else f"{origin.name}-{region}-{number:03d}"
+        site = Site(origin, batch, number, u, ledger, name)
+        site.women_members_share, site.women_hires_share = self.p.talent.women_users, self.women_hires
+        ledger.sites.append(site)
+        ledger.known += 1
+        return site
+
+    def furnish(self, site: Site) -> None:
+        """Fix what a hub that opens now has: its seats, and the day it will close."""
+        p, u, now = self.p.hubs, site.u, self.env.now
+        site.seats = round((p.seats_large_city if site.large_city else p.seats_small_city)(u[Draw.seats]))
+        # A hub known to be open on the start date has survived until then.
+        survived = max(0.0, -now) / DAYS_PER_MONTH if site.origin == Origin.initial else 0.0
+        site.closes = now + self.closing_age(u[Draw.closure], survived) * DAYS_PER_MONTH
 
     def closing_age(self, u: float, survived: float) -> float:
         """Age (months) at which a hub closes: hazards `closure`, then `closure_later`, given that it survived."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,7 @@ from sim.model.record import MONTHLY
 from sim.study.montecarlo import Key, Outcome
 
 EPOCH = date(1970, 1, 1)
-WHOLE = set(MONTHLY) - {
-    "jobs_additional", "grants_rs_million", "loans_rs_million", "exports_usd_per_year", "exports_usd_cumulative",
-}  # fmt: skip
+WHOLE = {name for name in MONTHLY if "_rs_million" not in name and "usd" not in name and name != "jobs_additional"}
 SITE_DATES = ("applied", "evaluated", "financed", "funded", "fitted_out", "opened", "ended", "closed")
 SITE_TEXT = ("site_id", "kind", "region", "origin", "state")
 
@@ -21,12 +20,13 @@ SITE_TEXT = ("site_id", "kind", "region", "origin", "state")
 def build(outcomes: Mapping[Key, Outcome], start: date) -> dict[str, pa.Table]:
     """Lay all outcomes out as the tables `runs`, `monthly` and `sites`; the last two only if they were kept.
 
-    Scenarios have the same dates and regions.
+    Scenarios have the same dates, but not always the same systems.
     """
     good = {key: outcome for key, outcome in outcomes.items() if outcome.error is None}
     tables = {"runs": _runs(outcomes)}
     if any(outcome.monthly is not None for outcome in good.values()):
-        tables["monthly"] = _monthly(good)
+        of_scenario = groupby(good.items(), key=lambda item: item[0][0])
+        tables["monthly"] = pa.concat_tables([_monthly(dict(items)) for _, items in of_scenario])
     if any(outcome.sites is not None for outcome in good.values()):
         tables["sites"] = _sites(good, (start - EPOCH).days)
     return tables
@@ -48,22 +48,21 @@ def _runs(outcomes: Mapping[Key, Outcome]) -> pa.Table:
 
 
 def _monthly(outcomes: Mapping[Key, Outcome]) -> pa.Table:
-    """One row a replication, kind of site, region and record date."""
+    """One row a replication, kind of site, region and record date, for outcomes of one scenario."""
     first = next(iter(outcomes.values()))
-    regions, dates = len(first.regions), len(first.dates)
-    rows = regions * dates
+    places, dates = len(first.places), len(first.dates)
+    rows = places * dates
     values = np.concatenate(
         [outcome.monthly.reshape(rows, len(MONTHLY)) for outcome in outcomes.values() if outcome.monthly is not None]
     )
+    place = np.tile(np.repeat(np.arange(places, dtype=np.int32), dates), len(outcomes))
     days = np.array([(day - EPOCH).days for day in first.dates], np.int32)
     columns: dict[str, pa.Array] = {
         "scenario": np.repeat(np.array([key[0] for key in outcomes], np.int32), rows),
         "replication": np.repeat(np.array([key[1] for key in outcomes], np.int32), rows),
-        "kind": _repeated(["hub"], np.zeros(rows * len(outcomes), np.int32)),
-        "region": _repeated(
-            first.regions, np.tile(np.repeat(np.arange(regions, dtype=np.int32), dates), len(outcomes))
-        ),
-        "month_end": pa.array(np.tile(days, regions * len(outcomes)), pa.int32()).cast(pa.date32()),
+        "kind": _repeated([system for system, _ in first.places], place),
+        "region": _repeated([region for _, region in first.places], place),
+        "month_end": pa.array(np.tile(days, places * len(outcomes)), pa.int32()).cast(pa.date32()),
     }
     for i, name in enumerate(MONTHLY):
         columns[name] = values[:, i].astype(np.int32) if name in WHOLE else np.ascontiguousarray(values[:, i])

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from sim.config import Study, read_study, scenarios
-from sim.model.metrics import national
+from sim.model.metrics import CLAIMED, national
 from sim.model.record import Record
 from sim.model.world import simulate
 from sim.study.executor import WorkersDied, run_tasks
@@ -33,7 +33,7 @@ class Outcome:
 
     row: dict[str, Any]
     dates: list[date]
-    regions: list[str]
+    places: list[tuple[str, str]]
     monthly: np.ndarray | None
     sites: dict[str, np.ndarray] | None
     error: str | None = None
@@ -49,7 +49,7 @@ def replicate(configs: tuple[str, ...], key: Key) -> Outcome:
         return Outcome(
             row=judge(record, study),
             dates=record.dates,
-            regions=record.regions,
+            places=record.places,
             monthly=record.monthly if "monthly" in study.tables else None,
             sites=record.sites if "sites" in study.tables else None,
         )
@@ -58,7 +58,7 @@ def replicate(configs: tuple[str, ...], key: Key) -> Outcome:
 
 
 def judge(record: Record, study: Study) -> dict[str, Any]:
-    """Row of tables/runs: parameters drawn, every metric at every judged date, date each goal was reached or None.
+    """Row of tables/runs: parameters drawn, every metric at every judged date, date each goal and claim was reached.
 
     A goal is reached on the first record date on which its level is met: to the month.
     """
@@ -67,8 +67,13 @@ def judge(record: Record, study: Study) -> dict[str, Any]:
     for day in study.judged:
         i = record.dates.index(day)
         row |= {f"{name}@{day}": float(series[i]) for name, series in figures.items()}
-    for name, goal in study.goals.items():
-        met = np.flatnonzero(figures[goal.metric] >= goal.level)
+    levels = {name: (goal.metric, goal.level) for name, goal in study.goals.items()}
+    for system in study.systems:
+        for what, metric in CLAIMED.items() if system in study.claims else ():
+            if level := getattr(study.claims[system], what):
+                levels[f"claim.{system}.{what}"] = (f"{metric}.{system}", level)
+    for name, (metric, level) in levels.items():
+        met = np.flatnonzero(figures[metric] >= level)
         row[f"reached.{name}"] = record.dates[met[0]] if len(met) else None
     return row
 

@@ -33,12 +33,26 @@ def monthly() -> pa.Table:
 
 
 def test_national_sums_kinds_and_regions():
-    paths = national(monthly(), "hubs_open", scenario=1)
+    paths = national(monthly(), "sites_open", scenario=1)
     assert paths.dates.tolist() == [JAN, FEB]
     assert paths.values.tolist() == [[522, 522], [722, 722]]  # 4 x 100 + 4 x 10 r + 2
     assert paths.at(date(2027, 2, 27)).tolist() == [522, 722]
     with pytest.raises(ValueError, match="nothing was recorded"):
         paths.at(date(2027, 1, 30))
+
+
+def test_national_of_one_system():
+    assert national(monthly(), "sites_open.park", scenario=1).values.tolist() == [[262, 262], [362, 362]]
+    hubs = national(monthly(), "hubs_open", scenario=1).values.tolist()
+    assert hubs == national(monthly(), "sites_open.hub", scenario=1).values.tolist() == [[260, 260], [360, 360]]
+
+
+def test_a_share_of_women_is_one_of_people():
+    table = monthly()
+    table = table.append_column("jobs_supported", pa.array([4, 0] * 16)).append_column("women", pa.array([1, 0] * 16))
+    share = national(table, "women_share")
+    assert share.dates.tolist() == [JAN, FEB]
+    np.testing.assert_array_equal(share.values, [[0.25, np.nan]] * 2)
 
 
 def test_national_does_not_depend_on_row_order():
@@ -72,6 +86,7 @@ def test_runs():
     assert scenarios(runs) == [0, 2]
     assert finished(runs).num_rows == 3
     assert met_by_date(finished(runs), goal) == (1, 3)
+    assert met_by_date(finished(runs), goal._replace(held=True)) == (2, 3)  # on the day itself
     assert metric_dates(runs, "jobs") == [date(2027, 2, 28), date(2027, 12, 31)]
     assert values(runs, "jobs@2027-12-31").tolist() == [5, 7]
 
@@ -81,7 +96,11 @@ def test_time_use_averages_within_replications_first():
     columns["finance_wait_days"] = [10, 20, 30, None, 40]
     columns["finance_work_days"] = [100, None, None, None, 300]
     table = pa.table(
-        {"scenario": pa.array([0, 0, 0, 0, 1], pa.int32()), "replication": pa.array([1, 1, 4, 4, 1], pa.int32())}
+        {
+            "scenario": pa.array([0, 0, 0, 0, 1], pa.int32()),
+            "replication": pa.array([1, 1, 4, 4, 1], pa.int32()),
+            "kind": ["hub"] * 5,
+        }
         | {name: pa.array(days, pa.float64()) for name, days in columns.items()}
     )
     stages = {stage.stage: stage for stage in time_use(table)}

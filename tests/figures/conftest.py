@@ -99,7 +99,7 @@ def synthetic(shape: Shape) -> SimpleNamespace:
             runs.append(row)
             for site in range(int(rng.integers(3, 9))):
                 entered = 0 if site == 0 else int(rng.integers(1, len(STAGES) + 1))
-                row = {"scenario": scenario, "replication": replication, "site_id": site}
+                row = {"scenario": scenario, "replication": replication, "site_id": site, "kind": "hub"}
                 for order, stage in enumerate(STAGES):
                     wait, work = rng.gamma(2, 20), rng.gamma(4, 20)
                     row[f"{stage}_wait_days"] = wait if order < entered else None

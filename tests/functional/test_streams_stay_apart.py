@@ -37,7 +37,7 @@ def test_a_41st_hub_changes_nothing_in_other_regions(one_hub_more):
     for before, after in zip(*one_hub_more, strict=True):
         region = after.sites["region"][after.sites["site_id"] == "initial-00-040"][0]
         same_sites(before, after, before.sites["region"] != region, after.sites["region"] != region)
-        for i, name in enumerate(before.regions):
+        for i, (_, name) in enumerate(before.places):
             same = np.array_equal(before.monthly[i], after.monthly[i])
             assert same == (name != region)
 

@@ -22,7 +22,7 @@ def test_integral_of_exports(seed):
     rng = np.random.default_rng(seed)
     ramps = rng.uniform(20, 400, 2)
     usd = rng.uniform(1, 60, 2)
-    site = Site(Origin.call, 0, 0, [], SimpleNamespace(exports_usd=0.0))
+    site = Site(Origin.call, 0, 0, [], SimpleNamespace(exports_usd=0.0), "one")
     site.settled, site.usd_member, site.usd_employee = 0.0, *usd
     heads, productive, exports, now = np.zeros(2), np.zeros(2), 0.0, 0.0
     for _ in range(40):
@@ -45,4 +45,4 @@ def test_integral_of_exports(seed):
         heads = heads - leavers + rng.integers(0, 30, 2)
         site.productive_members, site.productive_employees = productive
         site.members, site.employees = (int(h) for h in heads)
-    assert site.region.exports_usd == pytest.approx(site.exports_usd)
+    assert site.ledger.exports_usd == pytest.approx(site.exports_usd)

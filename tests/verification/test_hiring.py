@@ -9,7 +9,7 @@ from scipy import stats
 from sim.model.clock import DAYS_PER_MONTH
 from sim.model.site import Draw
 from sim.model.streams import Streams
-from tests.helpers import inhabit, study
+from tests.helpers import inhabit, ledgers, study
 
 pytestmark = [pytest.mark.verification, pytest.mark.short]
 
@@ -29,7 +29,7 @@ def sites(overrides, replications, end="2026-12-31"):
     found = []
     for replication in range(replications):
         world, _ = inhabit(study(RATES | overrides, end=end), Streams(5, replication))
-        found += [(site, world.env.now) for region in world.regions.values() for site in region.open_sites]
+        found += [(site, world.env.now) for ledger in ledgers(world) for site in ledger.open_sites]
     return found
 
 

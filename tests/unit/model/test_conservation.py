@@ -37,17 +37,17 @@ def after(patch, owner, name, then):
 @sabotage
 def a_leaver_is_not_counted(patch):
     def miscount(self, site, leavers, *_):
-        site.region.leavers -= leavers > 0
+        site.ledger.leavers -= leavers > 0
 
-    after(patch, Hiring, "_employees_leave", miscount)
+    after(patch, Hiring, "employees_leave", miscount)
 
 
 @sabotage
 def an_employee_who_leaves_is_not_counted(patch):
     def miscount(self, site, leavers, *_):
-        site.region.employees_left -= leavers > 0
+        site.ledger.employees_left -= leavers > 0
 
-    after(patch, Hiring, "_employees_leave", miscount)
+    after(patch, Hiring, "employees_leave", miscount)
 
 
 @sabotage
@@ -67,7 +67,7 @@ def talent_appears_from_nowhere(patch):
 @sabotage
 def a_join_is_counted_twice(patch):
     def miscount(self, site, *_):
-        site.region.joins += site.members > 0
+        site.ledger.joins += site.members > 0
 
     after(patch, Hiring, "round", miscount)
 
@@ -94,7 +94,7 @@ def people_stay_in_a_closed_site(patch):
 
 @sabotage
 def a_closed_site_stays_in_the_list(patch):
-    after(patch, Hiring, "close", lambda self, site, *_: site.region.open_sites.__setitem__(site, None))
+    after(patch, Hiring, "close", lambda self, site, *_: site.ledger.open_sites.__setitem__(site, None))
 
 
 @sabotage
@@ -124,7 +124,7 @@ def money_is_lost(patch):
 def money_is_spent_twice(patch):
     def money(world, site):
         yield world.money.get(1)
-        site.region.grants += 2
+        site.ledger.grants += 2
 
     patch.setitem(rollout.PROCESS, State.money, money)
 
@@ -132,26 +132,26 @@ def money_is_spent_twice(patch):
 @sabotage
 def an_application_is_counted_twice(patch):
     def miscount(self, *identity):
-        next(iter(self.regions.values())).applications += 1
+        next(iter(self.ledgers["hub"].values())).applications += 1
 
-    after(patch, World, "new_site", miscount)
+    after(patch, World, "new_hub", miscount)
 
 
 @sabotage
 def a_site_is_forgotten(patch):
     def forget(self, *identity):
-        for region in self.regions.values():
-            if len(region.sites) > 20:
-                region.sites.pop()
+        for ledger in self.ledgers["hub"].values():
+            if len(ledger.sites) > 20:
+                ledger.sites.pop()
 
-    after(patch, World, "new_site", forget)
+    after(patch, World, "new_hub", forget)
 
 
 @sabotage
 def a_change_of_state_is_not_counted(patch):
     def miscount(self, state, *_):
         if state == State.connectivity:
-            self.region.count[State.fit_out] += 1
+            self.ledger.count[State.fit_out] += 1
 
     after(patch, Site, "enter", miscount)
 
@@ -168,7 +168,7 @@ def a_rejected_hub_opens_all_the_same(patch):
 @sabotage
 def an_opening_is_not_counted(patch):
     def miscount(self, site, *_):
-        site.region.opened -= 1
+        site.ledger.opened -= 1
 
     after(patch, Hiring, "open", miscount)
 
@@ -178,7 +178,7 @@ def exports_do_not_reach_the_region(patch):
     def lossy(site, now, *ramps):
         before = site.exports_usd
         settle(site, now, *ramps)
-        site.region.exports_usd -= (site.exports_usd - before) / 1000
+        site.ledger.exports_usd -= (site.exports_usd - before) / 1000
 
     settle = hiring.settle
     patch.setattr(hiring, "settle", lossy)

@@ -38,6 +38,8 @@ def scaled_beta(low, mode, high):
         (["beta", 13.6, 6.4], stats.beta(13.6, 6.4)),
         (["beta", 0.5, 0.5], stats.beta(0.5, 0.5)),
         (["uniform", 0.1, 0.3], stats.uniform(0.1, 0.2)),
+        (["triangular", 0.1, 0.35, 0.8], stats.triang(0.25 / 0.7, loc=0.1, scale=0.7)),
+        (["triangular", 2, 2, 3], stats.triang(0, loc=2, scale=1)),
     ],
     ids=str,
 )
@@ -51,6 +53,17 @@ def test_integers():
     ours = parse(["integers", 40, 45])
     grid = (np.arange(6000) + 0.5) / 6000
     np.testing.assert_array_equal([ours.quantile(u) for u in grid], stats.randint(40, 46).ppf(grid))
+
+
+def test_choice():
+    """In order of value, however it is written, so that a larger uniform never gives a smaller value."""
+    ours = parse(["choice", 7500, 0.45, 5000, 0.4, 10000, 0.15])
+    grid = (np.arange(2000) + 0.5) / 2000
+    values = np.array([ours.quantile(u) for u in grid])
+    assert (np.diff(values) >= 0).all()
+    assert [np.mean(values == v) for v in (5000, 7500, 10000)] == [0.4, 0.45, 0.15]
+    assert (ours.low, ours.high, ours.whole) == (5000, 10000, True)
+    assert not parse(["choice", 1.5, 1]).whole
 
 
 def test_lognormal_with_cap():
@@ -72,7 +85,15 @@ def test_extreme_uniforms_stay_inside_the_support(spec):
 
 @given(
     st.sampled_from(
-        [["pert", 1, 3, 8], ["lognormal", 3, 0.6, 9], ["beta", 2, 3], ["uniform", 0, 2], ["integers", 1, 9]]
+        [
+            ["pert", 1, 3, 8],
+            ["lognormal", 3, 0.6, 9],
+            ["beta", 2, 3],
+            ["uniform", 0, 2],
+            ["integers", 1, 9],
+            ["triangular", 0, 1, 3],
+            ["choice", 3, 0.3, 1, 0.7],
+        ]
     ),
     st.floats(1e-9, 1 - 1e-9),
     st.floats(1e-9, 1 - 1e-9),
@@ -90,8 +111,8 @@ def test_written_as_it_is_read():
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ([], "one of pert, lognormal, beta, uniform, integers"),
-        (["gamma", 1, 2], "one of pert, lognormal, beta, uniform, integers"),
+        ([], "one of pert, lognormal, beta, uniform, triangular, choice, integers"),
+        (["gamma", 1, 2], "one of pert, lognormal, beta, uniform, triangular, choice, integers"),
         ([1, 2, 3], "one of"),
         (["pert", 5, 3, 8], "low <= mode <= high"),
         (["pert", 1, 9, 8], "low <= mode <= high"),
@@ -109,6 +130,11 @@ def test_written_as_it_is_read():
         (["lognormal", 10, 1, 5], "cap >= median"),
         (["integers", 1.5, 3], "whole numbers"),
         (["integers", 3, 1], "low < high"),
+        (["triangular", 1, 3, 2], "low <= mode <= high"),
+        (["choice", 1, 0.5, 2], "pairs of value and weight"),
+        (["choice"], "pairs of value and weight"),
+        (["choice", 1, 0.5, 2, 0.4], "weights that sum to 1"),
+        (["choice", 1, 1.5, 2, -0.5], "weights that sum to 1"),
     ],
     ids=str,
 )
@@ -118,7 +144,7 @@ def test_what_is_not_a_distribution(spec, words):
 
 
 def test_every_kind_is_tested():
-    assert set(KINDS) == {"pert", "lognormal", "beta", "uniform", "integers"}
+    assert set(KINDS) == {"pert", "lognormal", "beta", "uniform", "triangular", "choice", "integers"}
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 30, 100, 999, 1000, 1001, 5000, 100_000])

@@ -10,7 +10,7 @@ from sim.model.site import Origin, Site
 
 
 def site(**values):
-    made = Site(Origin.call, 0, 0, [], SimpleNamespace(exports_usd=0.0))
+    made = Site(Origin.call, 0, 0, [], SimpleNamespace(exports_usd=0.0), "one")
     for name, value in ({"settled": 0.0, "usd_member": 2.0, "usd_employee": 5.0} | values).items():
         setattr(made, name, value)
     return made
@@ -19,7 +19,7 @@ def site(**values):
 def test_nobody_exports_nothing():
     empty = site()
     settle(empty, 100.0, 30.0, 60.0)
-    assert (empty.exports_usd, empty.region.exports_usd, empty.settled) == (0.0, 0.0, 100.0)
+    assert (empty.exports_usd, empty.ledger.exports_usd, empty.settled) == (0.0, 0.0, 100.0)
 
 
 def test_a_newcomer_becomes_productive():
@@ -52,4 +52,4 @@ def test_booking_more_often_changes_nothing():
     settle(once, 90.0, 30.0, 60.0)
     for name in ("exports_usd", "productive_members", "productive_employees"):
         assert getattr(often, name) == pytest.approx(getattr(once, name), rel=1e-12)
-    assert often.region.exports_usd == pytest.approx(often.exports_usd)
+    assert often.ledger.exports_usd == pytest.approx(often.exports_usd)

@@ -8,7 +8,7 @@ import pytest
 from sim.model.clock import DAYS_PER_MONTH
 from sim.model.record import MONTHLY
 from sim.model.site import Draw, State
-from tests.helpers import FULL_HOUSE, inhabit, metric, run, study
+from tests.helpers import FULL_HOUSE, inhabit, ledgers, metric, run, study
 
 SETTLED = {"hubs.closure": 0, "hubs.closure_later": 0, "calls.applications": 0, "start.backlog": []}
 PLENTY = {"talent.graduates": 10_000_000, "talent.employable_share": 1}
@@ -16,7 +16,7 @@ FIRMS_ONLY = {"hiring.freelancer_share": 0, "hiring.time_to_hire": 0.001, "hirin
 
 
 def open_sites(world):
-    return [site for region in world.regions.values() for site in region.open_sites]
+    return [site for ledger in ledgers(world) for site in ledger.open_sites]
 
 
 def test_demand_ramps_up_with_age():
@@ -121,22 +121,22 @@ def test_closing_sends_everybody_home():
     world, record = inhabit(
         study({**SETTLED, "hubs.closure_later": 0.3, "hubs.closure": 0.3, "talent.return_share": 1})
     )
-    closed = [site for region in world.regions.values() for site in region.sites if site.state == State.closed]
+    closed = [site for ledger in ledgers(world) for site in ledger.sites if site.state == State.closed]
     assert len(closed) > 30
     for site in closed:
         assert site.members == site.employees == site.women_members == site.women_employees == 0
         assert site.seats > 0
     assert metric([record], "seats") == sum(site.seats for site in open_sites(world))
-    leavers = sum(region.leavers for region in world.regions.values())
+    leavers = sum(ledger.leavers for ledger in ledgers(world))
     assert metric([record], "jobs_supported") == metric([record], "jobs_created") - leavers
-    for region in world.regions.values():  # who left a firm looks for a job here again
-        assert region.employees_left == 0 or region.talent.level > 0
+    for ledger in ledgers(world):  # who left a firm looks for a job here again
+        assert ledger.employees_left == 0 or ledger.region.talent.level > 0
 
 
 def test_a_closed_site_has_exported_until_it_closed():
     """All seats taken at the first round, nobody leaves: S usd (D - R (1 - exp(-D / R))) over the D days since."""
     world, _ = inhabit(study({**SETTLED, **FULL_HOUSE, "hubs.closure": 0.1, "hubs.closure_later": 0.1}))
-    closed = [site for region in world.regions.values() for site in region.sites if site.state == State.closed]
+    closed = [site for ledger in ledgers(world) for site in ledger.sites if site.state == State.closed]
     checked = 0
     for site in closed:
         days = site.closes - site.opened - site.u[Draw.phase] * world.p.hiring.round_days

@@ -34,7 +34,7 @@ def test_rows_are_sorted_by_scenario_and_replication(tables, outcomes):
 def test_monthly_is_the_record_laid_out(tables, outcomes):
     monthly = tables["monthly"]
     outcome = outcomes[1, 0]
-    for r, region in enumerate(outcome.regions):
+    for r, (kind, region) in enumerate(outcome.places):
         for d in (0, len(outcome.dates) - 1):
             (row,) = (
                 row
@@ -42,9 +42,9 @@ def test_monthly_is_the_record_laid_out(tables, outcomes):
                 if (row["scenario"], row["replication"], row["region"], row["month_end"])
                 == (1, 0, region, outcome.dates[d])
             )
-            assert row["kind"] == "hub"
+            assert row["kind"] == kind
             assert [row[name] for name in MONTHLY] == pytest.approx(list(outcome.monthly[r, d]))
-    assert len(monthly) == 4 * len(outcome.regions) * len(outcome.dates)
+    assert len(monthly) == 4 * len(outcome.places) * len(outcome.dates)
 
 
 def test_site_times_are_dates(tables, outcomes):
@@ -79,5 +79,5 @@ def test_errors_are_their_last_line():
 
 
 def test_only_the_tables_that_were_kept(outcomes):
-    plain = {key: Outcome(o.row, o.dates, o.regions, None, None) for key, o in outcomes.items()}
+    plain = {key: Outcome(o.row, o.dates, o.places, None, None) for key, o in outcomes.items()}
     assert set(build(plain, START)) == {"runs"}
