@@ -1,6 +1,6 @@
 """Firms as tenants of parks: units of space are let, firms move in, grow, shrink, hire and leave."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from math import exp, log, log1p, sqrt
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sim.model.world import World
 
 DRAWS_PER_ROUND = 9
+Process = Generator[Any, Any, None]
+Draws = Iterator[tuple[float, ...]]
 MIDPOINTS = [(k + 0.5) / 20 for k in range(20)]
 _normal_quantile = NormalDist().inv_cdf
 
@@ -33,7 +35,7 @@ class Firms:
         self.env = world.env
         self.round_days: float = p.round_days
         self.start = p.start
-        self.vacancy = p.vacancy
+        self.vacant_months = p.vacancy
         self.from_office: float = p.from_office
         self.room: float = p.room
         self.drift: float = (log(p.growth) - p.volatility**2 / 2) / DAYS_PER_YEAR
@@ -41,24 +43,31 @@ class Firms:
         self.exit: float = p.exit / DAYS_PER_MONTH
         self.attrition = world.hiring.attrition
         self.women = world.p.talent.women_users
-        # Staff in place is productive by this share on average: newcomers learn while others leave.
-        self.productive = 1.0 / (1.0 + self.attrition * world.employee_ramp)
         self.mean_vacancy = mean_of(p.vacancy)
         self.vacant_share = self.exit * DAYS_PER_MONTH * self.mean_vacancy  # vacant units a let one, in the long run
         self.filled = self._filled()
 
     def _filled(self) -> float:
-        """Share of the people it wants that a firm has on average, in the long run: the others have just left.
+        """Share of the people it wants that a firm has in the long run.
 
-        Each post is vacated with probability 1 - s between rounds and filled with probability f at a round, so that
-        f / (1 - s (1 - f)) of them are filled after a round; the average over the time to the next is lower.
+        Each post is vacated with probability 1 - s and filled with probability f at a round, so f / (1 - s (1 - f)).
         """
-        days, hiring = self.round_days, self.world.hiring
-        if self.attrition == 0:
-            return 1.0
-        f = 1.0 - mean_of(lambda u: hiring.unfilled(days, u))
-        stay = exp(-self.attrition * days)
-        return f / (1.0 - stay * (1.0 - f)) * (1.0 - stay) / (self.attrition * days)
+        fill = 1.0 - mean_of(lambda u: self.world.hiring.unfilled(self.round_days, u))
+        stay = exp(-self.attrition * self.round_days)
+        return fill / (1.0 - stay * (1.0 - fill)) if stay < 1.0 else 1.0
+
+    def _productive(self, since: float | None = None) -> float:
+        """How productive settled staff is on average, so many days after a round, or (None) at any time.
+
+        Tenures are geometric: k rounds of d days have probability (1 - s) s^(k - 1), after which, t days on,
+        1 - exp(-(t + (k - 1) d) / R) is productive. They end when people leave, or when a new firm takes the place
+        of theirs.
+        """
+        days, ramp = self.round_days, self.world.employee_ramp
+        leave = self.attrition + self.exit * (1.0 - self.from_office)
+        stay, lag = exp(-leave * days), exp(-days / ramp)
+        ahead = (1.0 - lag) * ramp / days if since is None else exp(-since / ramp)
+        return 1.0 - (1.0 - stay) / (1.0 - stay * lag) * ahead if stay < 1.0 else 1.0
 
     def open(self, site: Site, sizes: list[int], exports_per_job: float) -> None:
         """Open a park with units meant for these numbers of people, all vacant."""
@@ -70,40 +79,48 @@ class Firms:
         site.ledger.opened += 1
         site.ledger.open_sites[site] = None
         # What is published per job is an average over the staff, newcomers included.
-        site.usd_employee = exports_per_job / self.productive / DAYS_PER_YEAR
+        site.usd_employee = exports_per_job / self._productive() / DAYS_PER_YEAR
 
-    def occupy(self, unit: Unit, staff: int, share_let: float, ramp_days: float) -> None:
-        """Begin the life of a unit: with a firm of known staff in it, who has been there for long, or to be let.
+    def settle_in(self, unit: Unit, staff: int) -> None:
+        """Put a firm into a unit that has been there for long, somewhere between two of its rounds."""
+        rounds = self._draws(unit)
+        u_phase, u_women, *_ = next(rounds)
+        ahead = u_phase * self.round_days
+        women = binomial_quantile(u_women, staff, self.women)
+        self._arrive(unit, staff, women, self._productive(self.round_days - ahead))
+        unit.wanted = staff / self.filled
+        unit.last_round = self.env.now - (self.round_days - ahead)
+        self.env.process(self.lease(unit, rounds, ahead))
 
-        A vacant unit is wanted at all with probability `share_let`, and then let after an exponential time of mean
-        `ramp_days`.
-        """
-        streams, site = self.world.streams, unit.site
-        rounds = streams.groups(Purpose.FIRM, site.entity, DRAWS_PER_ROUND, part=unit.number)
-        u_wanted, u_let, u_women, *_ = next(rounds)
-        if staff:
-            self._arrive(unit, staff, binomial_quantile(u_women, staff, self.women), self.productive * staff, staff)
-            unit.wanted = staff / self.filled
-            self.env.process(self.lease(unit, rounds, 0.0))
-        elif u_wanted < share_let:
-            self.env.process(self.lease(unit, rounds, -log1p(-u_let) * ramp_days))
+    def offer(self, unit: Unit, share_let: float, mean_days: float) -> None:
+        """Offer a vacant unit: it is wanted at all with probability `share_let`, after an exponential time."""
+        rounds = self._draws(unit)
+        u_wanted, u_days, *_ = next(rounds)
+        if u_wanted < share_let:
+            self.env.process(self.vacancy(unit, rounds, -log1p(-u_days) * mean_days))
 
-    def lease(self, unit: Unit, rounds: Any, vacant: float) -> Generator[Any, Any, None]:
-        """Run a unit for ever: a firm in it holds hiring rounds until it leaves; then the unit is let again."""
-        env, round_days = self.env, self.round_days
-        while True:
-            us = next(rounds)
-            if not unit.let:
-                yield env.timeout(vacant)
-                self._move_in(unit, us)
-            unit.last_round = env.now
-            yield env.timeout(us[0] * round_days)  # a random phase
-            while unit.let:
+    def _draws(self, unit: Unit) -> Draws:
+        return self.world.streams.groups(Purpose.FIRM, unit.site.entity, DRAWS_PER_ROUND, part=unit.number)
+
+    def vacancy(self, unit: Unit, rounds: Draws, days: float) -> Process:
+        """Leave a unit vacant for so long; then let it."""
+        yield self.env.timeout(days)
+        us = next(rounds)
+        self._move_in(unit, us)
+        unit.last_round = self.env.now
+        self.env.process(self.lease(unit, rounds, us[0] * self.round_days))
+
+    def lease(self, unit: Unit, rounds: Draws, days: float) -> Process:
+        """Run a firm in its unit: hiring rounds, the first after so many days, until it is gone."""
+        env = self.env
+        yield env.timeout(days)
+        us = next(rounds)
+        while unit.let:
+            self.round(unit, us)
+            if unit.let:
+                yield env.timeout(self.round_days)
                 us = next(rounds)
-                self.round(unit, us)
-                if unit.let:
-                    yield env.timeout(round_days)
-            vacant = self.vacancy(us[8]) * DAYS_PER_MONTH
+        env.process(self.vacancy(unit, rounds, self.vacant_months(us[8]) * DAYS_PER_MONTH))
 
     def round(self, unit: Unit, us: tuple[float, ...]) -> None:
         """Hold one hiring round of a firm: it may leave; else it grows or shrinks, loses people and hires.
@@ -140,21 +157,22 @@ class Firms:
     def _move_in(self, unit: Unit, us: tuple[float, ...]) -> None:
         """Let a firm into a unit: one from a software technology park, one from other offices, or a new one.
 
-        Who moves brings his people along: they are no new jobs. A new firm starts without any.
+        Who moves brings his people along: they are no new jobs. A new firm has looked for people for as long as
+        lies between two rounds.
         """
-        _, _, u_origin, u_start, u_firm, u_women, *_ = us
-        site, world = unit.site, self.world
-        settle(site, self.env.now, world.hiring.member_ramp, world.hiring.employee_ramp)
+        _, _, u_origin, u_start, u_firm, u_women, u_time, u_fill, _ = us
+        site, hiring = unit.site, self.world.hiring
+        settle(site, self.env.now, hiring.member_ramp, hiring.employee_ramp)
         unit.let = True
         unit.wanted = min(float(unit.space), unit.size * self.start(u_start))
-        moving = None
-        if u_origin < site.from_stp:
-            moving = self._tenant(site, u_firm, unit.space)
+        staff = int(unit.wanted + 0.5)
+        moving = self._tenant(site, u_firm, unit.space) if u_origin < site.from_stp else None
         if moving is not None:
             self._relocate(moving, unit)
         elif u_origin < site.from_stp + self.from_office:
-            staff = int(unit.wanted + 0.5)
-            self._arrive(unit, staff, binomial_quantile(u_women, staff, self.women), self.productive * staff, staff)
+            self._arrive(unit, staff, binomial_quantile(u_women, staff, self.women), self._productive())
+        elif hired := hiring.hire(site, staff, self.round_days, u_time, u_fill):
+            self._change(unit, hired, binomial_quantile(u_women, hired, site.women_hires_share))
 
     def _tenant(self, site: Site, u: float, space: int) -> Unit | None:
         """A firm of the region's software technology parks that would fit, picked with equal chances."""
@@ -177,14 +195,14 @@ class Firms:
         new.brought = brought
         self._change(new, staff, women)
 
-    def _arrive(self, unit: Unit, staff: int, women: int, productive: float, brought: int) -> None:
-        """Book people who come with their firm from outside the sites."""
+    def _arrive(self, unit: Unit, staff: int, women: int, productive: float) -> None:
+        """Book people who come with their firm from outside the sites, so productive on average."""
         ledger = unit.site.ledger
         ledger.moved_in += staff
         ledger.region.talent_in += staff
-        unit.site.productive_employees += productive
+        unit.site.productive_employees += productive * staff
         unit.let = True
-        unit.brought = brought
+        unit.brought = staff
         self._change(unit, staff, women)
 
     def _release(self, unit: Unit) -> None:

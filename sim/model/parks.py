@@ -54,12 +54,14 @@ def _stp_in_use(world: "World", site: Site, staff: list[int]) -> Process:
     firms, p = world.firms, world.p.stps
     yield world.env.timeout(OPEN_SINCE - world.env.now)
     vacant = binomial_quantile(site.u[Draw.occupancy], len(staff), min(1.0, firms.vacant_share))
-    firms.open(site, staff + staff[:vacant], p.exports_per_job)
+    firms.open(site, [round(people / firms.filled) for people in staff + staff[:vacant]], p.exports_per_job)
     site.region.tenancies += site.units
     site.ledger.before_jobs += sum(staff)
     site.ledger.before_exports += sum(staff) * p.exports_per_job
-    for unit, people in zip(site.units, staff + [0] * vacant, strict=True):
-        firms.occupy(unit, people, 1.0, firms.mean_vacancy * DAYS_PER_MONTH)
+    for unit, people in zip(site.units, staff, strict=False):
+        firms.settle_in(unit, people)
+    for unit in site.units[len(staff) :]:
+        firms.offer(unit, 1.0, firms.mean_vacancy * DAYS_PER_MONTH)
 
 
 def stp_agreements(world: "World") -> Process:
@@ -90,11 +92,11 @@ def _new_stp(world: "World", site: Site, days: float) -> Process:
     _begin(site, State.fit_out, world.env.now)
     yield world.env.timeout(days)
     firms = int(p.firms_recent)
-    of_a_firm = p.staff / max(1, world.stp_firms)
+    of_a_firm = p.staff / max(1, world.stp_firms) / world.firms.filled
     world.firms.open(site, [round(of_a_firm)] * firms, p.exports_per_job)
     site.region.tenancies += site.units
     for unit in site.units:
-        world.firms.occupy(unit, 0, 1.0, p.tenancy_ramp * DAYS_PER_MONTH)
+        world.firms.offer(unit, 1.0, p.tenancy_ramp * DAYS_PER_MONTH)
 
 
 # --- the women-only park
@@ -138,7 +140,7 @@ def it_park(world: "World", name: str, site: Site, begins: date) -> Process:
     world.firms.open(site, even(int(p.capacity), int(p.tenants)), p.exports_per_job)
     site.from_stp = world.p.firms.from_stp
     for unit in site.units:
-        world.firms.occupy(unit, 0, p.realised_share, p.tenancy_ramp * DAYS_PER_MONTH)
+        world.firms.offer(unit, p.realised_share, p.tenancy_ramp * DAYS_PER_MONTH)
 
 
 def _begin(site: Site, stage: State, now: float) -> None:

@@ -78,19 +78,61 @@ LEVERS = {
     "outages.loss": share(),
     "outages.duration": between(0, 12),
 }
+PARKS = {
+    "firms.round_days": between(5, 200),
+    "firms.room": between(1, 5),
+    "firms.start": between(0, 3),
+    "firms.growth": between(0.1, 4),
+    "firms.volatility": between(0, 2),
+    "firms.exit": between(0, 3),
+    "firms.vacancy": between(0, 30),
+    "firms.from_office": between(0, 0.7),
+    "firms.from_stp": between(0, 0.3),
+    "stps.staff": st.integers(0, 40_000),
+    "stps.firms_older": st.integers(0, 20),
+    "stps.firms_recent": st.integers(0, 10),
+    "stps.pace": between(0, 8),
+    "stps.conversion": between(0, 30),
+    "stps.tenancy_ramp": between(0, 40),
+    "women_park.conversion": between(0, 40),
+    "women_park.area": between(0, 50_000),
+    "parks.islamabad_park.construction": between(0, 20),
+    "parks.islamabad_park.capacity": st.integers(0, 12_000),
+    "parks.islamabad_park.tenants": st.integers(1, 300),
+    "parks.islamabad_park.realised_share": share(),
+    "parks.islamabad_park.tenancy_ramp": between(0, 30),
+    "parks.karachi_park.tender": between(0, 9),
+    "parks.karachi_park.tender_failure": between(0, 0.99),
+    "parks.karachi_park.construction": between(0, 20),
+    "talent.graduates": between(0, 500_000),
+    "hiring.attrition": between(0, 0.99),
+    "hiring.time_to_hire": between(0.01, 400),
+    "outages.frequency": between(0, 30),
+    "initiative.training_places": between(0, 1e6),
+    "initiative.startups": between(0, 3000),
+    "initiative.subsidised_share": share(),
+}
 WORLDS = st.fixed_dictionaries({"hiring.people_per_seat": between(0, 3)}, optional=LEVERS)
 
 
 def check(record: Record, people_per_seat: float, initial: int) -> None:
+    check_everywhere(record)
+    monthly = dict(zip(MONTHLY, np.moveaxis(record.monthly, 2, 0), strict=True))
+    states = sum(monthly[name] for name in MONTHLY[: MONTHLY.index("applications")])
+    assert (states.sum(axis=0) == monthly["applications"].sum(axis=0) + initial).all()
+    assert (monthly["jobs_supported"] <= monthly["jobs_created"]).all()
+    assert (monthly["jobs_supported"] <= monthly["seats"] * people_per_seat + monthly["open"] + 1e-9).all()
+
+
+def check_everywhere(record: Record) -> None:
+    """What holds for every system and region."""
     monthly = dict(zip(MONTHLY, np.moveaxis(record.monthly, 2, 0), strict=True))
     sites = record.sites
     assert np.isfinite(record.monthly).all()
-    assert (record.monthly >= 0).all()
-    states = sum(monthly[name] for name in MONTHLY[: MONTHLY.index("applications")])
-    assert (states.sum(axis=0) == monthly["applications"].sum(axis=0) + initial).all()
+    for name in set(MONTHLY) - {"portfolio_jobs", "portfolio_exports_usd_per_year"}:  # these are differences
+        assert (monthly[name] >= 0).all(), name
     assert (monthly["women"] <= monthly["jobs_supported"]).all()
-    assert (monthly["jobs_supported"] <= monthly["jobs_created"]).all()
-    assert (monthly["jobs_supported"] <= monthly["seats"] * people_per_seat + monthly["open"] + 1e-9).all()
+    assert (monthly["jobs_additional"] <= monthly["jobs_supported"]).all()
     for name in NEVER_FALL:
         assert (np.diff(monthly[name], axis=1) >= -1e-9).all(), name
     is_open = sites["state"] == "open"
@@ -119,15 +161,28 @@ def test_laws(overrides, replication):
     check(record, people_per_seat, initial)
 
 
-PATHS = [path for path, _ in walk(study())]
+@settings(max_examples=40)
+@given(st.fixed_dictionaries({}, optional=PARKS), st.integers(0, 2**32 - 1))
+def test_laws_of_the_portfolio(overrides, replication):
+    world = study(overrides, "portfolio", end="2026-08-31")
+    (record,) = run(world, [replication])
+    check_everywhere(record)
+    assert {system for system, _ in record.places} == set(world.systems)
+    assert (np.diff(record.initiative) >= 0).all()
+    women = [i for i, (system, _) in enumerate(record.places) if system == "women_park"]
+    jobs, women_jobs = (record.monthly[women][:, :, MONTHLY.index(name)] for name in ("jobs_supported", "women"))
+    np.testing.assert_array_equal(jobs, women_jobs)
+
+
+PATHS = [path for path, _ in walk(study(experiment="portfolio"))]
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_the_ends_of_what_is_allowed_work(path):
     """Zero and values at the bounds of a parameter are refused with a message, or the world runs with them."""
-    spec = dict(walk(study()))[path].spec
+    spec = dict(walk(study(experiment="portfolio")))[path].spec
     for value in (0, max(spec.low, 1e-9), spec.high if spec.high < np.inf else 1):
-        cfg = config({"rollout.programme_shock": 0.3, path: value}, end="2026-04-30")
+        cfg = config({"rollout.programme_shock": 0.3, path: value}, "portfolio", end="2026-04-30")
         try:
             world = read_study(cfg)
         except InputError:

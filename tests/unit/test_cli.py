@@ -51,7 +51,7 @@ def test_list_names_every_experiment_with_its_question(sim):
     assert code == 0
     lines = dict(line.split(maxsplit=1) for line in out.splitlines())
     assert lines == dict(experiments())
-    assert {"baseline", "official_plan", "history", "sweep"} <= set(lines)
+    assert {"baseline", "official_plan", "history", "portfolio", "stp_staff", "sweep"} <= set(lines)
     assert all(question.strip().endswith("?") for question in lines.values())
 
 
@@ -87,7 +87,7 @@ BAD = [
     (["run", "rollout.evaluation.value=[pert,5,3,8]"], ["rollout.evaluation", "low <= mode <= high", "5", "3", "8"]),
     (["run", "regions.Punjb.contractors=3"], ["regions.Punjb.contractors", "regions.Punjab.contractors", "3"]),
     (["run", "replications=0"], ["replications", "greater than or equal to 1", "0"]),
-    (["run", "experiment=nonsuch"], ["experiment", "nonsuch", "baseline history official_plan sweep"]),
+    (["run", "experiment=nonsuch"], ["experiment", "nonsuch", "baseline history official_plan portfolio stp_staff sweep"]),
     (["run", "exports=nonsuch"], ["exports", "nonsuch", "official survey"]),
     (["run", "+sweep.grid={calls.aplications:[1,2]}"], ["calls.aplications", "did you mean calls.applications?"]),
     (["run", "+sweep.grid={calls.applications:[]}"], ["sweep.grid.calls.applications", "at least one value", "[]"]),

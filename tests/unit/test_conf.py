@@ -34,7 +34,7 @@ def sources(node, path=""):
 
 def test_there_are_facts_and_experiments():
     assert len(facts()) > 190
-    assert {"baseline", "official_plan", "history", "sweep"} <= set(NAMES)
+    assert {"baseline", "official_plan", "history", "portfolio", "stp_staff", "sweep"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -99,17 +99,47 @@ def test_the_official_plan_reaches_its_own_goals():
     february = [str(day) for day in records[0].dates].index("2027-02-28")
     for at in (february, -1):
         assert set(metric(records, "hubs_open", at)) == {250}
-        assert set(metric(records, "jobs_supported", at)) == {25_000}
+        assert set(metric(records, "jobs_supported.hub", at)) == {25_000}
     assert set(metric(records, "hubs_open", 0)) == {40}
     assert set(metric(records, "closed")) == set(metric(records, "rejected")) == {0}
+
+
+@pytest.mark.parametrize(("seats", "jobs"), [(100, 45_900), (80, 40_900)])
+def test_the_arithmetic_of_the_article(seats, jobs):
+    """25,000 (or the Economic Survey's 20,000) + 7,500 + 13,400 jobs, and 60 + 90 = 150 million dollars of the parks.
+
+    The article leaves out the 18,000 people in software technology parks, the women-only park's, and what hubs export.
+    """
+    hubs = {"hubs.seats_large_city": seats, "hubs.seats_small_city": seats}
+    records = run(study(hubs, "official_plan", end="2027-12-31"), 3)
+    assert set(metric(records, "portfolio_jobs")) == {jobs}
+    assert set(metric(records, "jobs_supported")) == {jobs + 18_000}
+    assert set(metric(records, "jobs_additional")) == {jobs}
+    for park, exports in (("islamabad_park", 60e6), ("karachi_park", 90e6)):
+        assert metric(records, f"exports_usd_per_year.{park}") == pytest.approx(exports, rel=1e-4)
+    assert (metric(records, "exports_usd_per_year.hub") > 10e6).all()
+    assert metric(records, "exports_usd_per_year.stp") == pytest.approx(100e6, rel=1e-3)
+
+
+def test_claims_are_those_of_the_article():
+    claims = study().claims
+    assert sum(claim.jobs for claim in claims.values()) == 45_900
+    assert sum(claim.exports_usd for claim in claims.values()) == 150e6
+    with_portfolio = study(experiment="portfolio")
+    assert set(claims) == set(with_portfolio.systems)
+    for name, park in with_portfolio.parks.items():
+        assert claims[name].exports_usd == pytest.approx(claims[name].jobs * park.exports_per_job.value, rel=1e-4)
+    assert sum(r.stps_older.value + r.stps_recent.value for r in with_portfolio.regions.values()) == 50
+    stps = with_portfolio.stps
+    assert 25 * (stps.firms_older.value + stps.firms_recent.value) == 350
 
 
 def test_the_official_plan_takes_no_chance_with_jobs():
     """What is still drawn there cannot change the number of hubs or jobs."""
     drawn = run(study(experiment="official_plan", end="2025-11-30"))[0].drawn
     assert set(drawn) <= {
-        "hiring.ramp", "hiring.graduate_delay", "talent.employable_share", "talent.trainees",
-        "talent.hub_ready_share", "talent.women_users",
+        "hiring.ramp", "hiring.graduate_delay", "talent.trainees",
+        "talent.women_users", "women_park.conversion", "parks.islamabad_park.exit_delay",
     }  # fmt: skip
 
 

@@ -7,13 +7,17 @@ import pytest
 import simpy
 
 from sim.model import hiring, record, rollout
+from sim.model.firms import Firms
 from sim.model.hiring import Hiring
 from sim.model.record import ConservationError
 from sim.model.site import Site, State
 from sim.model.world import World
 from tests.helpers import run, study
 
-FAST = {"rollout.programme_shock": 0.3, "hubs.closure": 0.02, "hubs.closure_later": 0.02}
+FAST = {
+    "rollout.programme_shock": 0.3, "hubs.closure": 0.02, "hubs.closure_later": 0.02,
+    "parks.islamabad_park.construction": 2, "parks.islamabad_park.realised_share": 1, "firms.from_stp": 0.3,
+}  # fmt: skip
 SABOTAGE = {}
 
 
@@ -185,16 +189,62 @@ def exports_do_not_reach_the_region(patch):
     patch.setattr(record, "settle", lossy)
 
 
+@sabotage
+def a_firm_moves_and_its_people_stay(patch):
+    def keep(self, old, new):
+        old.site.employees += 1
+
+    after(patch, Firms, "_relocate", keep)
+
+
+@sabotage
+def people_who_move_in_are_not_counted(patch):
+    def miscount(self, unit, staff, *_):
+        unit.site.ledger.moved_in -= staff > 0
+
+    after(patch, Firms, "_arrive", miscount)
+
+
+@sabotage
+def people_who_move_in_come_from_nowhere(patch):
+    def miscount(self, unit, staff, *_):
+        unit.site.region.talent_in -= staff > 0
+
+    after(patch, Firms, "_arrive", miscount)
+
+
+@sabotage
+def a_firm_that_leaves_forgets_somebody(patch):
+    after(patch, Firms, "_release", lambda self, unit: setattr(unit, "staff", 1))
+
+
+@sabotage
+def jobs_brought_along_are_called_new(patch):
+    def miscount(self, unit, staff, *_):
+        unit.site.new_jobs += 1
+
+    after(patch, Firms, "_arrive", miscount)
+
+
+@sabotage
+def a_firm_has_more_people_than_space(patch):
+    def crowd(self, unit, *_):
+        unit.space = min(unit.space, max(0, unit.staff - 1))
+
+    after(patch, Firms, "round", crowd)
+
+
 @pytest.mark.parametrize("break_it", SABOTAGE.values(), ids=list(SABOTAGE))
 def test_a_broken_law_is_noticed(break_it, monkeypatch):
-    world = study(FAST)
+    world = study(FAST, "portfolio")
     break_it(monkeypatch)
     with pytest.raises(ConservationError):
         run(world)
 
 
 def test_without_sabotage_the_laws_hold():
-    run(study(FAST), 3)
+    run(study(), 3)
+    run(study(FAST, "portfolio"), 2)
 
 
 def test_checks_do_not_depend_on_assert_statements():

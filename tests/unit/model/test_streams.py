@@ -74,6 +74,15 @@ def test_uniforms_are_strictly_inside(monkeypatch):
     assert 1.0 - 1e-15 < high < 1.0
 
 
+def test_parts_of_an_entity_have_their_own_numbers():
+    """The units of a park, say: the fourth word of the counter."""
+    streams = Streams(1, 0)
+    parts = [next(streams.groups(Purpose.FIRM, 9, 4, part=part)) for part in (0, 1, 2)]
+    assert len({number for group in parts for number in group}) == 12
+    assert list(parts[0]) == streams.block(Purpose.FIRM, 9, 4)
+    assert next(streams.groups(Purpose.FIRM, 9, 4, part=1)) == parts[1]
+
+
 def test_groups_are_the_stream_in_slices():
     streams = Streams(1, 0)
     groups = streams.groups(Purpose.HIRING, 9, 4, per_block=6)
@@ -91,8 +100,8 @@ class Audited(Streams):
         draw = self._random
 
         def audited(size):
-            block, purpose, entity, _ = (int(word) for word in self._bits.state["state"]["counter"])
-            self.read[Purpose(purpose), entity, block] += 1
+            block, purpose, entity, part = (int(word) for word in self._bits.state["state"]["counter"])
+            self.read[Purpose(purpose), entity, part, block] += 1
             return draw(size)
 
         self._random = audited
@@ -104,6 +113,7 @@ class Audited(Streams):
         ("baseline", {"end": "2027-12-31", "outages.frequency": 6}),
         ("baseline", {"start.backlog": [[5, 4, 3, 2, 1, 20]]}),
         ("history", {}),
+        ("portfolio", {"initiative.startups": 50}),
     ],
 )
 def test_no_stream_is_read_twice(experiment, overrides):
@@ -112,10 +122,10 @@ def test_no_stream_is_read_twice(experiment, overrides):
     inhabit(study(overrides, experiment), streams)
     assert len(streams.read) > 200
     assert {Purpose.PARAMETER, Purpose.CALL, Purpose.SITE, Purpose.HIRING, Purpose.FISCAL_YEAR} <= {
-        purpose for purpose, _, _ in streams.read
+        purpose for purpose, *_ in streams.read
     }
     twice = {address: times for address, times in streams.read.items() if times > 1}
-    assert {purpose for purpose, _, _ in twice} <= {Purpose.FISCAL_YEAR}
+    assert {purpose for purpose, *_ in twice} <= {Purpose.FISCAL_YEAR}
     assert max(twice.values(), default=1) <= 4
 
 
@@ -126,7 +136,7 @@ def test_entities_of_sites_are_unique():
     assert max(entities) < 2**64
 
 
-@pytest.mark.parametrize("experiment", ["baseline", "history", "official_plan"])
+@pytest.mark.parametrize("experiment", ["portfolio", "history", "official_plan"])
 def test_parameters_do_not_share_a_stream(experiment):
     paths = [path for path, _ in walk(study(experiment=experiment))]
     assert len({crc32(path.encode()) for path in paths}) == len(paths)
