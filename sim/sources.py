@@ -1,6 +1,7 @@
 """Where conf/ and experiments/ are, inside the installed package or beside it in a checkout, and Hydra told of them."""
 
 import csv
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,27 @@ def register() -> None:
 
 def observations(series: str) -> list[dict[str, Any]]:
     """Dated observations of a series, from conf/data/observations.csv."""
-    with (CONF / "data" / "observations.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = _data("observations")
     found = [row for row in rows if row["series"] == series]
     if not found:
         known = ", ".join(sorted({row["series"] for row in rows}))
         raise InputError(f"observations: should be one of {known} (got {series!r})")
     return [{**row, **{key: float(row[key]) for key in ("value", "low", "high")}} for row in found]
+
+
+def ict_exports() -> dict[date, float]:
+    """The country's ICT exports by month (its 15th day), in million dollars, from conf/data/ict_exports_monthly.csv."""
+    return {date.fromisoformat(f"{row['month']}-15"): float(row["usd_million"]) for row in _data("ict_exports_monthly")}
+
+
+def population() -> dict[str, float]:
+    """Million people by region: fact L22 of conf/data/facts.csv, which calls Islamabad ICT."""
+    (fact,) = (row["value"] for row in _data("facts") if row["id"] == "L22")
+    people = dict(entry.rsplit(" ", 1) for entry in fact.split("; "))
+    return {{"ICT": "Islamabad"}.get(name, name): float(millions) for name, millions in people.items()}
+
+
+def _data(name: str) -> list[dict[str, str]]:
+    """Rows of a file of conf/data."""
+    with (CONF / "data" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))

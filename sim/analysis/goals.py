@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, NamedTuple
 
+from sim.analysis import words
+
 
 class Goal(NamedTuple):
     """At least `level` of `metric` (in its own unit) on some date no later than `by`, or, if `held`, on that date."""
@@ -16,6 +18,11 @@ class Goal(NamedTuple):
     by: date
     label: str
     held: bool = False
+
+    @property
+    def when(self) -> str:
+        """When it must be met: by 31 December 2027, or on that day."""
+        return f"{'on' if self.held else 'by'} {words.day(self.by)}"
 
 
 def read_goals(goals: Mapping[str, Mapping[str, Any]] | None) -> list[Goal]:

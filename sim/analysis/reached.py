@@ -45,8 +45,23 @@ def reached_by(reached: ArrayLike, grid: ArrayLike, confidence: float = 0.95) ->
     first = _dates(reached)
     dates = _dates(grid)
     counts = np.searchsorted(np.sort(first[~np.isnat(first)]), dates, side="right")
-    share = counts / first.size if first.size else np.full(dates.shape, np.nan)
-    return Curve(dates, share, *wilson(counts, first.size, confidence), first.size)
+    return _curve(dates, counts, first.size, confidence)
+
+
+def held_on(values: ArrayLike, level: float, grid: ArrayLike, confidence: float = 0.95) -> Curve:
+    """Share of replications that have at least a level on each date of a grid, whatever they had before.
+
+    Parameters
+    ----------
+    values : array_like, shape (n, dates)
+        Values of each replication; nan is below any level.
+    level : float
+        What must be met.
+    grid, confidence
+        As for `reached_by`.
+    """
+    x = np.asarray(values, dtype=np.float64)
+    return _curve(_dates(grid), np.sum(x >= level, axis=0), len(x), confidence)
 
 
 def median_date(reached: ArrayLike) -> date | None:
@@ -54,6 +69,12 @@ def median_date(reached: ArrayLike) -> date | None:
     first = np.sort(_dates(reached))  # NaT sorts last
     middle = first[(first.size + 1) // 2 - 1] if first.size else np.datetime64("NaT", "D")
     return None if np.isnat(middle) else middle.item()
+
+
+def _curve(dates: Dates, counts: NDArray[np.intp], n: int, confidence: float) -> Curve:
+    """Shares of `n` replications with their intervals, from the counts at each date."""
+    share = counts / n if n else np.full(dates.shape, np.nan)
+    return Curve(dates, share, *wilson(counts, n, confidence), n)
 
 
 def _dates(values: ArrayLike) -> Dates:

@@ -34,7 +34,7 @@ def systems(runs: pa.Table, claims: Mapping[str, Mapping[str, Any]]) -> list[dic
         if not dates or not rows.num_rows:
             continue
         by = date.fromisoformat(str(claim["by"]))
-        day = min(dates, key=lambda each: (abs((each - by).days), each))
+        day = _nearest(dates, by)
         entry: dict[str, Any] = {"system": system, "name": claim["name"], "by": str(by), "date": str(day)}
         for what, metric in CLAIMED.items():
             quantiles = np.quantile(values(rows, f"{metric}.{system}@{day}"), [0.1, 0.5, 0.9]).tolist()
@@ -45,6 +45,16 @@ def systems(runs: pa.Table, claims: Mapping[str, Mapping[str, Any]]) -> list[dic
                 entry[what]["median_date"] = reached.isoformat() if reached else None
         found.append(entry)
     return found
+
+
+def deadline(claims: Mapping[str, Mapping[str, Any]], dates: Sequence[date]) -> date:
+    """Of some dates, the one nearest to the latest date that a claim names; without claims, the last."""
+    return _nearest(dates, max((date.fromisoformat(str(claim["by"])) for claim in claims.values()), default=max(dates)))
+
+
+def _nearest(dates: Sequence[date], day: date) -> date:
+    """The date nearest to a day, the earlier one of two."""
+    return min(dates, key=lambda each: (abs((each - day).days), each))
 
 
 def systems_text(entries: Sequence[Mapping[str, Any]]) -> str:

@@ -50,6 +50,11 @@ def of_kind(table: pa.Table, kind: str) -> pa.Table:
     return _rows(table, "kind", kind)
 
 
+def of_region(table: pa.Table, region: str) -> pa.Table:
+    """Rows of one region."""
+    return _rows(table, "region", region)
+
+
 def _rows(table: pa.Table, column: str, value: object) -> pa.Table:
     import pyarrow.compute as pc
 
@@ -59,6 +64,12 @@ def _rows(table: pa.Table, column: str, value: object) -> pa.Table:
 def finished(runs: pa.Table) -> pa.Table:
     """Rows of replications that ended without an error."""
     return runs.filter(runs.column("error").is_null())
+
+
+def simulated(runs: pa.Table) -> list[str]:
+    """Kinds of sites that were simulated, in order."""
+    names = (name.partition("@")[0].partition(".") for name in runs.column_names)
+    return list(dict.fromkeys(system for name, _, system in names if name == "sites_open"))
 
 
 def reached(runs: pa.Table, goal: Goal) -> Dates:
@@ -92,6 +103,12 @@ def values(runs: pa.Table, column: str) -> Floats:
     """Finite values of a column of the runs table, shape (replications that have one,)."""
     x = runs.column(column).to_numpy().astype(np.float64)
     return x[np.isfinite(x)]
+
+
+def has_paths(monthly: pa.Table, metric: str) -> bool:
+    """Whether the monthly table says how a metric went, which it does not of those of the programme as a whole."""
+    name = metric.partition(".")[0]
+    return name == "women_share" or MONTHLY_COLUMNS.get(name, name) in monthly.column_names
 
 
 def national(monthly: pa.Table, metric: str, scenario: int = 0) -> Paths:

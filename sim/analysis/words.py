@@ -46,10 +46,11 @@ def day(value: date) -> str:
 
 
 def amount(metric: str, value: float) -> str:
-    """A value in the unit of its metric: 25,000, $150m, 20%. Counts are whole from 10 on."""
+    """A value in the unit of its metric: 25,000, $150m, 20%. Counts are whole from 10 on, dollars in thousands."""
     metric = metric.partition(".")[0]
     if "exports_usd" in metric:
-        return f"{'-' if value < 0 else ''}${number(abs(value) / 1e6)}m"
+        millions = round(value / 1e6, 3)
+        return f"{'-' if millions < 0 else ''}${number(abs(millions))}m"
     if metric.endswith("_share"):
         return f"{number(100 * value)}%"
     return number(value if abs(value) < 10 else round(value))

@@ -16,9 +16,26 @@ if TYPE_CHECKING:
 def draw_all(run: Run, folder: Path) -> list[Path]:
     """Draw every figure that applies to a run: heat maps for a sweep, otherwise all figures of one scenario."""
     # matplotlib is slow to import, so the figures are too: late.
-    from sim.figures import exports, goal_probability, hubs_open, jobs, outcome_dots, sweep_heatmap, time_use
+    from sim.figures import (
+        claims,
+        exports,
+        goal_probability,
+        hubs_open,
+        jobs,
+        national_exports,
+        outcome_dots,
+        portfolio_exports,
+        portfolio_jobs,
+        regions,
+        sweep_heatmap,
+        system_shares,
+        tile_map,
+        time_use,
+        waterfall,
+    )
 
     if len(run.manifest.get("scenarios") or ()) > 1:
         return sweep_heatmap.draw(run, folder)
-    single = (hubs_open, jobs, goal_probability, outcome_dots, time_use, exports)
-    return [path for figure in single for path in figure.draw(run, folder)]
+    single = (hubs_open, jobs, goal_probability, outcome_dots, time_use, exports, regions, tile_map)
+    portfolio = (portfolio_jobs, portfolio_exports, claims, waterfall, system_shares, national_exports)
+    return [path for figure in (*single, *portfolio) for path in figure.draw(run, folder)]

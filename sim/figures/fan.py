@@ -80,8 +80,9 @@ def draw_fan(
 
     due = due_within(goals, paths.dates)
     levels = {goal.level for goal in due}
-    highest = paths.values.max() if few else fan["p95"].max()
-    axes.set_ylim(0, 1.08 * max(highest, *levels, *(value for _, value in include), 0) or 1.0)
+    lowest, highest = (paths.values.min(), paths.values.max()) if few else (fan["p05"].min(), fan["p95"].max())
+    highest = max(highest, *levels, *(value for _, value in include), 0)
+    axes.set_ylim(1.08 * min(lowest, 0), 1.08 * highest or 1.0)
     style.value_axis(axes.yaxis, metric)
     time_axis(axes, dates + [day for day, _ in include])
 
@@ -98,6 +99,23 @@ def draw_fan(
             *(Label(fan[q][-1], f"{words.amount(metric, fan[q][-1])}  {end}", style.BLUE) for q, end in ends.items()),
         ],
     )
+
+
+def draw_band(axes: Axes, paths: Paths) -> dict[str, Floats]:
+    """Draw the median and the band of 8 in 10 runs (or each run, if they are few), labelled for a legend.
+
+    Return the quantiles p10, p50 and p90.
+    """
+    dates, runs = paths.dates.tolist(), len(paths.values)
+    fan = {name: each for name, each in quantiles(paths.values).items() if name in ("p10", "p50", "p90")}
+    if runs < FEW:
+        lines = axes.plot(dates, paths.values.T, color=style.BLUE, linewidth=0.7, alpha=0.5)
+        lines[0].set_label("one run" if runs > 1 else "the only run")
+    else:
+        label = f"8 in 10 of {runs:,} runs"
+        axes.fill_between(dates, fan["p10"], fan["p90"], color=style.BLUE, alpha=0.25, linewidth=0, label=label)
+    axes.plot(dates, fan["p50"], color=style.BLUE, linewidth=2, label="median")
+    return fan
 
 
 def due_within(goals: Iterable[Goal], dates: Dates) -> list[Goal]:

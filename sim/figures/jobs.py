@@ -1,4 +1,4 @@
-"""Jobs supported over time, with the goals."""
+"""Jobs supported in hubs over time, with the goals."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ from sim.figures.style import Run
 @style.styled
 def draw(run: Run, folder: Path) -> list[Path]:
     """Write jobs.png and jobs.csv."""
-    what = "People working from open sites at each date, whole country."
-    return draw_metric(run, folder, "jobs", ["jobs_supported"], ["Jobs supported"], what)
+    what = "People working from open hubs at each date, whole country."
+    return draw_metric(run, folder, "jobs", ["jobs_supported.hub"], ["Jobs supported in hubs"], what)

@@ -1,7 +1,8 @@
-"""Three counts of jobs at the deadline as quantile dots: each dot is 1 chance in 20."""
+"""Counts of jobs at the deadline as quantile dots: each dot is 1 chance in 20."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,13 @@ from sim.analysis.tables import finished, metric_dates, of_scenario, values
 from sim.figures import style
 from sim.figures.style import Run
 
-METRICS = {
-    "jobs_supported": "jobs supported:\nworking there on that day",
-    "jobs_created": "jobs created:\never placed",
+HUBS = {
+    "jobs_supported.hub": "jobs supported:\nworking there on that day",
+    "jobs_created.hub": "jobs created:\never placed",
+    "jobs_additional.hub": "jobs additional:\nwould not exist otherwise",
+}
+PORTFOLIO = {
+    "portfolio_jobs": "jobs in the portfolio: without\nthose in software technology\nparks before the start",
     "jobs_additional": "jobs additional:\nwould not exist otherwise",
 }
 DOTS = 20
@@ -30,46 +35,59 @@ def draw(run: Run, folder: Path) -> list[Path]:
     if not style.has(run, "runs"):
         return []
     rows = finished(of_scenario(run.table("runs"), 0))
-    goals = style.goals_of(run, *METRICS)
-    held = [day for day in metric_dates(rows, "jobs_supported") if values(rows, f"jobs_supported@{day}").size]
-    if not held:
+    panels = {"in hubs": HUBS} | ({"in the whole portfolio": PORTFOLIO} if style.is_portfolio(run) else {})
+    goals = style.goals_of(run, *(metric for panel in panels.values() for metric in panel))
+    dates = metric_dates(rows, "jobs_supported.hub")
+    if not dates or not rows.num_rows:
         return []
-    due = max([day for day in held if day in {goal.by for goal in goals}] or held)
-    outcomes = {metric: values(rows, f"{metric}@{due}") for metric in METRICS if f"{metric}@{due}" in rows.column_names}
-    outcomes = {metric: x for metric, x in outcomes.items() if x.size}
-    levels = sorted({goal.level for goal in goals if goal.by == due})
+    due = max([day for day in dates if day in {goal.by for goal in goals}] or dates)
+    outcomes = {metric: values(rows, f"{metric}@{due}") for panel in panels.values() for metric in panel}
     dots = {metric: quantile_dots(x) for metric, x in outcomes.items()}
+    goals = [goal for goal in goals if goal.by == due]
 
-    meaning = "Each dot is one run" if outcomes["jobs_supported"].size < DOTS else f"Each dot is 1 chance in {DOTS}"
-    caption = f"Jobs in all open sites on {words.day(due)}, counted in three ways. {meaning}."
-    figure = style.new_figure(9.5, 1.6 + 0.95 * len(dots), run, caption)
-    axes = figure.subplots()
-    axes.set_xlim(0, 1.06 * max([*levels, *(x.max() for x in dots.values())]) or 1.0)
-    axes.set_ylim(0, len(dots))
-    axes.set_yticks([row + 0.35 for row in range(len(dots))], [METRICS[metric] for metric in reversed(dots)])
+    meaning = "Each dot is one run" if rows.num_rows < DOTS else f"Each dot is 1 chance in {DOTS}"
+    caption = f"Jobs in open sites on {words.day(due)}, counted in several ways. {meaning}."
+    figure = style.new_figure(9.5, 0.9 + 0.95 * len(dots) + 0.6 * len(panels), run, caption)
+    highest = max([*(goal.level for goal in goals), *(x.max() for x in dots.values())])
+    lowest = min(0, *(x.min() for x in dots.values()))
+    heights = [len(panel) for panel in panels.values()]
+    all_axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights).ravel()
+    for axes, (where, panel) in zip(all_axes, panels.items(), strict=True):
+        axes.set_xlim(1.06 * lowest, 1.06 * max(highest, 0) or 1.0)
+        axes.set_title(f"Jobs {where} on {words.day(due)}", pad=18)
+        _frame(axes, panel, outcomes, sorted({goal.level for goal in goals if goal.metric in panel}))
+    for axes, panel in zip(all_axes, panels.values(), strict=True):  # when all else has its place
+        _stack(axes, [dots[metric] for metric in panel])
+
+    columns: dict[str, list[Any]] = {}
+    for metric, x in dots.items():
+        name, _, system = metric.partition(".")
+        same = {"metric": name, "system": system, "date": due}
+        same |= {"median": float(np.median(outcomes[metric])), "n": outcomes[metric].size}
+        own = {"dot": list(range(1, x.size + 1)), "value": x.tolist()}
+        for column, cells in ({key: [cell] * x.size for key, cell in same.items()} | own).items():
+            columns.setdefault(column, []).extend(cells)
+    return style.save(figure, folder, "outcome_dots", run, columns)
+
+
+def _frame(axes: Axes, panel: Mapping[str, str], outcomes: Mapping[str, Floats], levels: list[float]) -> None:
+    """Rows of a panel, the first on top, with the median of each and the levels of its goals."""
+    rows = list(enumerate(reversed(list(panel.items()))))
+    axes.set_ylim(0, len(panel))
+    axes.set_yticks([row + 0.35 for row, _ in rows], [label for _, (_, label) in rows])
     axes.tick_params(axis="y", length=0)
     axes.spines.left.set_visible(False)
     style.value_axis(axes.xaxis, "jobs_supported")
-    axes.set_title(f"Jobs on {words.day(due)}", pad=18 if levels else 6)
     style.label_right(
         axes,
         [
             style.Label(row + 0.35, style.wrap(_in_words(metric, outcomes[metric], levels), 24), style.BLACK)
-            for row, metric in enumerate(reversed(dots))
+            for row, (metric, _) in rows
         ],
     )
     for level in levels:
         axes.axvline(level, color=style.VERMILLION, linewidth=1, linestyle=(0, (5, 3)))
     style.label_top(axes, [style.Label(level, f"goal {words.number(level)}", style.VERMILLION) for level in levels])
-    _stack(axes, dots)
-
-    columns: dict[str, list[Any]] = {"metric": [], "date": [], "dot": [], "value": [], "median": [], "n": []}
-    for metric, x in dots.items():
-        for dot, value in enumerate(x.tolist(), start=1):
-            row = (metric, due, dot, value, float(np.median(outcomes[metric])), outcomes[metric].size)
-            for column, cell in zip(columns.values(), row, strict=True):
-                column.append(cell)
-    return style.save(figure, folder, "outcome_dots", run, columns)
 
 
 def quantile_dots(x: Floats) -> Floats:
@@ -92,17 +110,15 @@ def stacks(x: Floats, width: float) -> list[Floats]:
     return [np.array(pile) for pile in piles]
 
 
-def _stack(axes: Axes, dots: dict[str, Floats]) -> None:
-    """Draw a row of stacked dots per metric, the first on top; dots as large as the tallest stack allows."""
+def _stack(axes: Axes, dots: Sequence[Floats]) -> None:
+    """Draw a row of stacked dots for each metric, the first on top; dots as large as the tallest stack allows."""
     width, height = style.axes_size(axes)
     row_height = height / len(dots)
-    per_inch = axes.get_xlim()[1] / width
+    per_inch = float(np.ptp(axes.get_xlim())) / width
     diameter = LARGEST
-    while (
-        diameter * max(pile.size for x in dots.values() for pile in stacks(x, diameter * per_inch)) > 0.8 * row_height
-    ):
+    while diameter * max(pile.size for x in dots for pile in stacks(x, diameter * per_inch)) > 0.8 * row_height:
         diameter *= 0.9
-    for row, x in enumerate(reversed(dots.values())):
+    for row, x in enumerate(reversed(dots)):
         axes.axhline(row, color=style.GREY, linewidth=0.6)
         for pile in stacks(x, diameter * per_inch):
             heights = row + (np.arange(pile.size) + 0.5) * diameter / row_height

@@ -20,6 +20,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from sim.analysis import words
 from sim.analysis.goals import Goal, read_goals
 from sim.analysis.intervals import Floats
+from sim.analysis.tables import simulated
 
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK = (
     "#0072B2",
@@ -92,6 +93,11 @@ def has(run: Run, *names: str) -> bool:
     return all(name in run.manifest["tables"] for name in names)
 
 
+def is_portfolio(run: Run) -> bool:
+    """Whether a run kept its results and has more kinds of sites than hubs."""
+    return has(run, "runs") and len(simulated(run.table("runs"))) > 1
+
+
 def goals_of(run: Run, *metrics: str) -> list[Goal]:
     """Goals of a run, those on the given metrics only if any are given."""
     goals = read_goals(run.config.get("goals"))
@@ -128,6 +134,11 @@ def new_figure(width: float, height: float, run: Run, caption: str) -> Figure:
     # the base class of layout engines has no such argument, the constrained one used here has
     engine.set(rect=(0.005, below, 0.99, 0.995 - below))  # type: ignore[call-arg]
     return figure
+
+
+def headline(figure: Figure, text: str) -> None:
+    """Title over all axes of a figure."""
+    figure.suptitle(wrap(text, int(8.9 * figure.get_figwidth())), x=0.01, ha="left", fontsize=11, fontweight="bold")
 
 
 def wrap(text: str, width: int) -> str:

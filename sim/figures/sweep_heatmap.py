@@ -33,20 +33,22 @@ class Cell(NamedTuple):
 def draw(run: Run, folder: Path, goal: str | None = None) -> list[Path]:
     """Write sweep_heatmap_GOAL.png and .csv for each goal due within the horizon, or for the one named.
 
-    Nothing is drawn for sweeps of three levers or more, or that are not grids.
+    Of goals that differ only in their date and are as likely in every scenario, only the latest is drawn. Nothing is
+    drawn for sweeps of three levers or more, or that are not grids.
     """
     grid = {lever: list(steps) for lever, steps in ((run.config.get("sweep") or {}).get("grid") or {}).items()}
     if len(grid) not in (1, 2) or not style.has(run, "runs"):
         return []
     runs = finished(run.table("runs"))
-    paths = []
-    for chosen in style.goals_of(run):
+    drawn: dict[tuple[Any, ...], tuple[Goal, list[Cell]]] = {}
+    for chosen in sorted(style.goals_of(run), key=lambda each: each.by):
         column = f"{chosen.metric}@{chosen.by}"
         if column not in runs.column_names or (goal is not None and chosen.name != goal):
             continue
         cells = [_cell(runs, scenario, grid, chosen, column) for scenario in run.manifest["scenarios"]]
-        paths += _draw_goal(run, folder, chosen, grid, cells)
-    return paths
+        chances = tuple(str(cell.probability) for cell in cells)
+        drawn[(chosen.metric, chosen.level, chosen.held, chances)] = (chosen, cells)
+    return [path for chosen, cells in drawn.values() for path in _draw_goal(run, folder, chosen, grid, cells)]
 
 
 def _cell(runs: Any, scenario: dict[str, Any], grid: dict[str, list[Any]], goal: Goal, column: str) -> Cell:
@@ -58,8 +60,14 @@ def _cell(runs: Any, scenario: dict[str, Any], grid: dict[str, list[Any]], goal:
 def _draw_goal(run: Run, folder: Path, goal: Goal, grid: dict[str, list[Any]], cells: list[Cell]) -> list[Path]:
     sizes = sorted({cell.probability.n for cell in cells})
     n = f"Runs a scenario: {' to '.join(f'{size:,}' for size in sorted({sizes[0], sizes[-1]}))}"
-    caption = f"Share of runs that reached {words.quantity(goal.metric, goal.level)}, and mean of all runs. {n}; " + (
-        "outlined: mean at the goal or above; intervals in the CSV." if len(grid) == 2 else "shades: 95% intervals."
+    caption = (
+        f"Share of runs that {'had' if goal.held else 'reached'} {words.quantity(goal.metric, goal.level)} "
+        f"{goal.when}, and mean of all runs on that day. {n}; "
+        + (
+            "outlined: mean at the goal or above; intervals in the CSV."
+            if len(grid) == 2
+            else "in blue: 95% intervals."
+        )
     )
     shape = tuple(len(steps) for steps in grid.values())
     columns, rows = (shape[1], shape[0]) if len(shape) == 2 else (5, 6)
@@ -79,7 +87,7 @@ def _draw_goal(run: Run, folder: Path, goal: Goal, grid: dict[str, list[Any]], c
         right.axhline(goal.level, color=style.VERMILLION, linewidth=1, linestyle=(0, (5, 3)))
         label = f"goal {words.amount(goal.metric, goal.level)}"
         style.label_right(right, [style.Label(goal.level, label, style.VERMILLION)])
-    left.set_title(f"Probability of {words.quantity(goal.metric, goal.level)}\nby {words.day(goal.by)}")
+    left.set_title(f"Probability of {words.quantity(goal.metric, goal.level)}\n{goal.when}")
     right.set_title(f"Mean {words.name(goal.metric)}\non {words.day(goal.by)}")
     return style.save(figure, folder, f"sweep_heatmap_{goal.name}", run, _columns(goal, grid, cells))
 
@@ -121,14 +129,21 @@ def _heatmap(
 
 
 def _line(axes: Axes, grid: dict[str, list[Any]], cells: list[Cell], field: str) -> None:
-    """Line and 95% band of a field over the steps of one lever: to scale if all are numbers, in order otherwise."""
+    """Values of a field with their 95% intervals over the steps of one lever.
+
+    A line and a band to scale if all steps are numbers, points and bars in order otherwise.
+    """
     ((lever, steps),) = grid.items()
     to_scale = all(isinstance(step, int | float) and not isinstance(step, bool) for step in steps)
     place = dict(enumerate(steps if to_scale else range(len(steps))))
     points = sorted((place[cell.place[0]], *getattr(cell, field)[:3]) for cell in cells if getattr(cell, field).n)
     x, value, low, high = np.array(points, dtype=np.float64).reshape(-1, 4).T
-    axes.fill_between(x, low, high, color=style.BLUE, alpha=0.2, linewidth=0)
-    axes.plot(x, value, "o-", color=style.BLUE, markersize=4)
+    if to_scale:
+        axes.fill_between(x, low, high, color=style.BLUE, alpha=0.2, linewidth=0)
+    else:
+        axes.vlines(x, low, high, color=style.BLUE, alpha=0.4, linewidth=3)
+        axes.set_xlim(-0.5, len(steps) - 0.5)
+    axes.plot(x, value, "o-" if to_scale else "o", color=style.BLUE, markersize=4)
     axes.set_xticks(list(place.values()), [_step(step) for step in steps])
     axes.set_xlabel(style.wrap(lever, 44))
 
