@@ -26,6 +26,11 @@ def mean_of(function: Callable[[float], float]) -> float:
     return sum(map(function, MIDPOINTS)) / len(MIDPOINTS)
 
 
+def new_jobs(unit: Unit) -> int:
+    """Jobs of a unit that are neither brought along by its firm nor make up for what was there on the start date."""
+    return unit.staff - max(unit.start, unit.brought)
+
+
 class Firms:
     """How the units of parks are let and how their firms hire, in one replication; rates per day."""
 
@@ -88,6 +93,7 @@ class Firms:
         ahead = u_phase * self.round_days
         women = binomial_quantile(u_women, staff, self.women)
         self._arrive(unit, staff, women, self._productive(self.round_days - ahead))
+        self._change(unit, staff, women, start=staff)
         unit.wanted = staff / self.filled
         unit.last_round = self.env.now - (self.round_days - ahead)
         self.env.process(self.lease(unit, rounds, ahead))
@@ -143,7 +149,8 @@ class Firms:
                 self._change(unit, staff - leavers, women - women_leave)
                 hiring.employees_leave(site, leavers, u_return)
         if leaves:
-            self._release(unit)
+            self._change(unit, 0, 0, brought=0)
+            unit.let = False
             return
         step = self.drift * days + self.volatility * sqrt(days) * _normal_quantile(u_growth)
         unit.wanted = min(float(unit.space), unit.wanted * exp(step))
@@ -180,20 +187,20 @@ class Firms:
         return fit[int(u * len(fit))] if fit else None
 
     def _relocate(self, old: Unit, new: Unit) -> None:
-        """Move a firm with all its people from one unit to another of its region."""
-        source, target, staff = old.site, new.site, old.staff
+        """Move a firm with all its people, and its jobs on the books, from one unit to another of its region."""
+        source, target, staff, women = old.site, new.site, old.staff, old.women
         hiring = self.world.hiring
         settle(source, self.env.now, hiring.member_ramp, hiring.employee_ramp)
         productive = source.productive_employees * staff / source.employees
         source.productive_employees -= productive
+        target.productive_employees += productive
         source.ledger.moved_out += staff
         target.ledger.moved_in += staff
-        target.productive_employees += productive
-        women, brought = old.women, old.brought
         new.wanted = max(new.wanted, float(staff))
-        self._release(old)
-        new.brought = brought
-        self._change(new, staff, women)
+        start, brought = old.start + new.start, old.brought
+        self._change(old, 0, 0, start=0, brought=0)
+        old.let = False
+        self._change(new, staff, women, start=start, brought=brought)
 
     def _arrive(self, unit: Unit, staff: int, women: int, productive: float) -> None:
         """Book people who come with their firm from outside the sites, so productive on average."""
@@ -202,18 +209,17 @@ class Firms:
         ledger.region.talent_in += staff
         unit.site.productive_employees += productive * staff
         unit.let = True
-        unit.brought = staff
-        self._change(unit, staff, women)
+        self._change(unit, staff, women, brought=staff)
 
-    def _release(self, unit: Unit) -> None:
-        """Empty a unit: its people are gone, or have been booked elsewhere."""
-        self._change(unit, 0, 0)
-        unit.let, unit.wanted, unit.brought = False, 0.0, 0
-
-    def _change(self, unit: Unit, staff: int, women: int) -> None:
-        """Set a firm's staff and keep the sums of its park."""
+    def _change(self, unit: Unit, staff: int, women: int, start: int | None = None, brought: int | None = None) -> None:
+        """Set a firm's staff, and perhaps its jobs on the books, and keep the sums of its park."""
         site = unit.site
         site.employees += staff - unit.staff
         site.women_employees += women - unit.women
-        site.new_jobs += max(0, staff - unit.brought) - max(0, unit.staff - unit.brought)
+        site.new_jobs -= new_jobs(unit)
         unit.staff, unit.women = staff, women
+        if start is not None:
+            unit.start = start
+        if brought is not None:
+            unit.brought = brought
+        site.new_jobs += new_jobs(unit)

@@ -10,6 +10,7 @@ import numpy as np
 
 from sim.model.clock import DAYS_PER_YEAR
 from sim.model.exports import settle
+from sim.model.firms import new_jobs
 from sim.model.initiative import spent
 from sim.model.site import STAGES, Ledger, Origin, Site, State
 
@@ -144,6 +145,9 @@ class Recorder:
     def _check_regions(self) -> None:
         """Talent in = employed + left + pool, over all sites of a region."""
         employed = dict.fromkeys(self.world.regions, 0)
+        starts = sum(unit.start for ledger in self.ledgers for site in ledger.open_sites for unit in site.units)
+        if starts != sum(ledger.before_jobs for ledger in self.ledgers):
+            raise ConservationError(f"jobs on the start date {starts} on the books of units")
         for ledger in self.ledgers:
             employed[ledger.region.name] += sum(site.employees for site in ledger.open_sites)
         for name, region in self.world.regions.items():
@@ -202,7 +206,7 @@ def _check_sites(ledger: Ledger) -> None:
         if units and (site.employees, site.women_employees, site.new_jobs) != (
             sum(unit.staff for unit in units),
             sum(unit.women for unit in units),
-            sum(max(0, unit.staff - unit.brought) for unit in units),
+            sum(map(new_jobs, units)),
         ):
             raise ConservationError(f"{site.name}: people {site.employees}, by firm {[unit.staff for unit in units]}")
         if any(unit.staff > unit.space or unit.women > unit.staff for unit in units):

@@ -131,7 +131,8 @@ class Unit:
     wanted: float = 0.0  # people its firm wants
     staff: int = 0
     women: int = 0
-    brought: int = 0  # jobs the firm had before: those beyond them are new
+    start: int = 0  # jobs there on the start date; they stay on the books of the unit, or go with the firm
+    brought: int = 0  # jobs its firm had before
     last_round: float = nan
 
 
@@ -158,7 +159,7 @@ class Site:
     # what parks have
     units: list[Unit] = field(default_factory=list)
     from_stp: float = 0.0  # share of its firms that come from a software technology park of the region
-    new_jobs: int = 0  # jobs beyond those the firms had before
+    new_jobs: int = 0  # jobs less those there on the start date or brought along, by unit; negative if jobs were lost
     # what open sites have
     full_demand: float = 0.0  # people wanted when the ramp is over
     startup_jobs: int = 0  # people wanted by supported start-ups beyond it

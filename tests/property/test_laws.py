@@ -129,10 +129,13 @@ def check_everywhere(record: Record) -> None:
     monthly = dict(zip(MONTHLY, np.moveaxis(record.monthly, 2, 0), strict=True))
     sites = record.sites
     assert np.isfinite(record.monthly).all()
-    for name in set(MONTHLY) - {"portfolio_jobs", "portfolio_exports_usd_per_year"}:  # these are differences
+    for name in set(MONTHLY) - {"portfolio_jobs", "portfolio_exports_usd_per_year", "jobs_additional"}:  # differences
         assert (monthly[name] >= 0).all(), name
     assert (monthly["women"] <= monthly["jobs_supported"]).all()
     assert (monthly["jobs_additional"] <= monthly["jobs_supported"]).all()
+    additionality = record.drawn["hiring.additionality"]  # what is additional is part of what is new
+    additional, portfolio = (monthly[name].sum(axis=0) for name in ("jobs_additional", "portfolio_jobs"))
+    assert (additional <= additionality * portfolio + 1e-6).all()
     for name in NEVER_FALL:
         assert (np.diff(monthly[name], axis=1) >= -1e-9).all(), name
     is_open = sites["state"] == "open"

@@ -215,7 +215,10 @@ def people_who_move_in_come_from_nowhere(patch):
 
 @sabotage
 def a_firm_that_leaves_forgets_somebody(patch):
-    after(patch, Firms, "_release", lambda self, unit: setattr(unit, "staff", 1))
+    def forget(self, unit, *_, **__):
+        unit.staff += unit.staff == 0
+
+    after(patch, Firms, "_change", forget)
 
 
 @sabotage
