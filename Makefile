@@ -48,7 +48,7 @@ bench: $(READY) ## how fast the simulation runs
 	@$(BIN)/python tests/benchmarks/bench.py $(ARGS)
 
 results: $(READY) ## make the published results of results/README.md anew (about 10 minutes)
-	@for experiment in baseline official_plan history sweep; do \
+	@for experiment in $$($(BIN)/sim list | cut -d ' ' -f 1); do \
 		rm -rf results/$$experiment && \
 		$(BIN)/sim run experiment=$$experiment out=results/$$experiment || exit 1; \
 	done

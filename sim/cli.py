@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 USAGE = """usage: sim run [experiment=NAME] [key=value ...]   run a study
        sim run -m key=1,2 ...                      one study after the other, a folder each (Hydra multirun)
+       sim resume RUN [replications=N]             go on with a run that was stopped, or extend it
        sim list                                    the experiments and the question each asks
        sim parameters [experiment=NAME] [key=...]  every parameter with value, unit, source
        sim run --help | --version
@@ -26,6 +27,8 @@ def main() -> None:
     try:
         if command == "run":
             _run(arguments)
+        elif command == "resume":
+            _resume(arguments)
         elif command == "list":
             _list()
         elif command == "parameters":
@@ -37,7 +40,7 @@ def main() -> None:
         elif command in ("--help", "-h", "help"):
             print(USAGE)
         else:
-            raise InputError(f"{command}: no such command; try run, list, parameters, --help")
+            raise InputError(f"{command}: no such command; try run, resume, list, parameters, --help")
     except InputError as mistake:
         _stop(mistake)
     except KeyboardInterrupt:  # before or after the replications, which keep what is done
@@ -97,6 +100,31 @@ def _job(cfg: Any) -> None:
         raise KeyboardInterrupt
     if code and many:
         raise InputError(f"exit code {code}")
+    sys.exit(code) if code else None
+
+
+def _resume(arguments: list[str]) -> None:
+    """Run what a run folder still lacks, from its own manifest."""
+    from sim.errors import InputError
+    from sim.results.folder import open_run
+    from sim.workflow import run
+
+    changes = {key: value for key, _, value in (argument.partition("=") for argument in arguments[1:])}
+    if not arguments or not set(changes) <= {"replications", "workers"}:
+        raise InputError("usage: sim resume RUN [replications=N] [workers=N]")
+    if wrong := [
+        f"{key}: should be a whole number (got {value!r})" for key, value in changes.items() if not value.isdigit()
+    ]:
+        raise InputError("\n".join(wrong))
+    path = Path(arguments[0])
+    manifest = open_run(path).manifest
+    signal.signal(signal.SIGTERM, _terminate)
+    code = run(
+        manifest["config"] | {key: int(value) for key, value in changes.items()},
+        manifest["experiment"],
+        path,
+        manifest["command"],
+    )
     sys.exit(code) if code else None
 
 

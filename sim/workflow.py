@@ -6,13 +6,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sim.config import Study, digest, read_study, resolve, scenarios
+from sim.config import GROUPS, Study, digest, read_study, resolve, scenarios
 from sim.results import folder
+from sim.results.store import Store
 from sim.sources import observations
-from sim.study.montecarlo import Outcomes, run_study
+from sim.study.montecarlo import run_study, scenario_key
 
-INTERRUPTED = 130
+ALTERNATIVES = 6
+STOPPED = 1
 FAILED = 3
+INTERRUPTED = 130
 
 
 def run(config: dict[str, Any], experiment: str, out: Path | None = None, command: Sequence[str] = ()) -> int:
@@ -25,14 +28,16 @@ def run(config: dict[str, Any], experiment: str, out: Path | None = None, comman
     experiment
         Its name.
     out
-        Folder of the run; by default a new one below results/runs.
+        Folder of the run; by default a new one below results/runs. If it holds some replications of the same
+        scenarios, only what is missing is run.
     command
         The command that asked for it, for the manifest.
 
     Returns
     -------
     int
-        Exit code: 0, FAILED if a replication failed, INTERRUPTED after Ctrl-C or SIGTERM.
+        Exit code: 0, FAILED if a replication failed, INTERRUPTED after Ctrl-C or SIGTERM, STOPPED if it could not go
+        on (a full disk, workers that die).
 
     Raises
     ------
@@ -41,82 +46,150 @@ def run(config: dict[str, Any], experiment: str, out: Path | None = None, comman
     """
     config = resolve(config)
     study = read_study(config)
-    replications = 1 if study.only is not None else study.replications
-    total = replications * len(scenarios(config))
+    variants = scenarios(config)
     if study.observations:
         observations(study.observations)
     path = out or study.out or Path("results/runs") / f"{experiment}_{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
-    folder.claim(path)
-    from tqdm import tqdm
-
-    with tqdm(total=total, desc=experiment, unit="run", file=sys.stderr, disable=None, smoothing=0.05) as bar:
-        outcomes = run_study(config, bar.update)
-    _write(path, study, config, outcomes, experiment, command)
-    _report(path)
-    for (scenario, replication), error in outcomes.failed.items():
-        where = f"replication {replication}" + (f" of scenario {scenario}" if len(outcomes.overrides) > 1 else "")
-        print(f"{where} failed: {error.strip().splitlines()[-1]}", file=sys.stderr)
-        if study.only is not None:
-            print(error, file=sys.stderr)
-    if outcomes.failed and study.only is None:
-        first = next(iter(outcomes.failed))[1]
-        print(f"{len(outcomes.failed)} of {total} replications failed; only={first} runs one alone", file=sys.stderr)
-    if outcomes.interrupted:
-        print(f"interrupted: {len(outcomes.by_key)} of {total} replications are kept in {path}", file=sys.stderr)
-        return INTERRUPTED
-    return FAILED if outcomes.failed else 0
-
-
-def _write(
-    path: Path, study: Study, config: dict[str, Any], outcomes: Outcomes, experiment: str, command: Sequence[str]
-) -> None:
-    from sim.results.tables import build
-
-    tables = build(outcomes.by_key, study.start.date)
-    described = folder.write_tables(path, tables)
-    finished = len({replication for _, replication in outcomes.by_key.keys() - outcomes.failed.keys()})
     manifest = {
         "experiment": experiment,
         "title": study.title,
         "question": study.question,
         "command": list(command),
-        "status": "interrupted" if outcomes.interrupted else "failed" if outcomes.failed else "complete",
+        "status": "running",
         "seed": study.seed,
-        "replications": finished,
-        "failed": [list(key) for key in outcomes.failed],
-        "scenarios": [{"scenario": i, "overrides": overrides} for i, overrides in enumerate(outcomes.overrides)],
+        "replications": 0,
+        "failed": [],
+        "scenarios": [
+            {"scenario": i, "overrides": overrides, "key": scenario_key(variant)}
+            for i, (overrides, variant) in enumerate(variants)
+        ],
         "config_digest": digest(config),
         **folder.environment(),
-        "tables": described,
+        "tables": {},
         "config": config,
     }
-    folder.write_json(path / "manifest.json", manifest)
-    folder.write_json(path / "summary.json", _summary(study, tables, outcomes.overrides))
+    with folder.begin(path, manifest) as store:
+        return _run(path, store, study, manifest)
 
 
-def _summary(study: Study, tables: dict[str, Any], overrides: list[dict[str, Any]]) -> dict[str, Any]:
+def _run(path: Path, store: Store, study: Study, manifest: dict[str, Any]) -> int:
+    from tqdm import tqdm
+
+    overrides = [scenario["overrides"] for scenario in manifest["scenarios"]]
+    total = len(overrides) * (1 if study.only is not None else study.replications)
+    bar = tqdm(total=total, desc=manifest["experiment"], unit="run", file=sys.stderr, disable=None, smoothing=0.05)
+    with bar:
+        done = run_study(manifest["config"], store, bar.update)
+    try:
+        tables = store.merge([scenario["key"] for scenario in manifest["scenarios"]])
+        runs = folder.Run(path).table("runs") if tables else None
+        failed = _failed(runs)
+        finished = 0 if runs is None else len(runs) - len(failed)
+        manifest |= {
+            "status": (done.stopped and "interrupted") or ("failed" if failed else "complete"),
+            "replications": finished // len(overrides),
+            "failed": failed,
+            "tables": tables,
+        }
+        folder.write_json(path / "manifest.json", manifest)
+        store.clear()
+        folder.write_json(path / "summary.json", _summary(study, folder.Run(path), overrides))
+        _report(path)
+    except OSError as full:
+        done.stopped = f"cannot write the results ({full.strerror})"
+    for (scenario, replication), error in done.errors.items():
+        where = f"replication {replication}" + (f" of scenario {scenario}" if len(overrides) > 1 else "")
+        print(f"{where} failed: {error.strip().splitlines()[-1]}", file=sys.stderr)
+        if study.only is not None:
+            print(error, file=sys.stderr)
+    if manifest["failed"] and study.only is None:
+        first = manifest["failed"][0][1]
+        number = len(manifest["failed"])
+        print(f"{number} of {total} replications failed; only={first} runs one alone", file=sys.stderr)
+    if done.stopped:
+        print(
+            f"{done.stopped}: {done.finished} of {total} replications are kept in {path}; `sim resume {path}` goes on",
+            file=sys.stderr,
+        )
+        return INTERRUPTED if done.stopped == "interrupted" else STOPPED
+    return FAILED if manifest["failed"] else 0
+
+
+def _failed(runs: Any) -> list[list[int]]:
+    """Scenario and replication of the rows with an error."""
+    if runs is None:
+        return []
+    rows = runs.filter(runs.column("error").is_valid())
+    return [list(key) for key in zip(rows["scenario"].to_pylist(), rows["replication"].to_pylist(), strict=True)]
+
+
+def _summary(study: Study, run: folder.Run, overrides: list[dict[str, Any]]) -> dict[str, Any]:
     """Content of summary.json; a sweep has a list `scenarios` of such summaries and no figures of its own."""
-    from sim.analysis.answer import answer, funnel, sweep_answer, what_holds_back
+    from sim.analysis.answer import answer, funnel, paired_answer, sweep_answer, what_holds_back
     from sim.analysis.summary import summarise, summarise_scenarios
     from sim.analysis.systems import systems
 
-    if tables["runs"]["error"].null_count == 0:  # nothing, or nothing but errors
+    runs = run.table("runs") if run.has_table("runs") else None
+    if runs is None or runs["error"].null_count == 0:  # nothing, or nothing but errors
         return {"answer": "No replication finished.", "goals": [], "metrics": {}}
     goals = {name: goal.model_dump() for name, goal in study.goals.items()}
     if len(overrides) > 1:
         each = [
             {"overrides": overrides[summary["scenario"]], **summary}
-            for summary in summarise_scenarios(tables["runs"], goals, study.end)
+            for summary in summarise_scenarios(runs, goals, study.end)
         ]
-        return {"answer": sweep_answer(each, goals), "scenarios": each}
-    summary = summarise(tables["runs"], goals, study.end)
+        pairs = _pairs(study, runs, overrides) if _is_list(study, overrides) else []
+        return {
+            "answer": paired_answer(pairs) if pairs else sweep_answer(each, goals),
+            "scenarios": each,
+            "paired": pairs,
+        }
+    summary = summarise(runs, goals, study.end)
     return {
         "answer": answer(summary, goals),
-        "what_holds_back": what_holds_back(summary, goals, study.start.date, tables.get("sites")),
+        "what_holds_back": what_holds_back(
+            summary, goals, study.start.date, run.table("sites") if run.has_table("sites") else None
+        ),
         **summary,
         "funnel": funnel(summary),
-        "systems": systems(tables["runs"], {name: claim.model_dump() for name, claim in study.claims.items()}),
+        "systems": systems(runs, {name: claim.model_dump() for name, claim in study.claims.items()}),
     }
+
+
+def _is_list(study: Study, overrides: list[dict[str, Any]]) -> bool:
+    """Whether the scenarios are a few alternatives to choose from, not steps of a number."""
+    values = [value for override in overrides for value in override.values()]
+    return len(overrides) <= ALTERNATIVES and not all(isinstance(value, int | float) for value in values)
+
+
+def _pairs(study: Study, runs: Any, overrides: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Every other scenario against the first, pair by pair: the goals' chances, and their metrics on the last date."""
+    from sim.analysis.compare import compare, verdict
+    from sim.analysis.goals import read_goals
+    from sim.analysis.tables import of_scenario
+
+    goals = read_goals({name: goal.model_dump() for name, goal in study.goals.items()})
+    columns = sorted({goal.metric: f"{goal.metric}@{study.judged[-1]}" for goal in goals}.values())
+    names = [", ".join(map(_alternative, override.items())) for override in overrides]
+    base, comparisons = of_scenario(runs, 0), (len(columns) + len(goals)) * (len(names) - 1)
+    pairs = []
+    for number, name in enumerate(names[1:], 1):
+        found = compare(base, of_scenario(runs, number), columns, goals, comparisons)
+        pairs.append(
+            {
+                "name": name,
+                "base": names[0],
+                "in_words": [verdict(one) for one in found if not one.is_goal],
+                "differences": [folder.json_safe(one._asdict()) for one in found],
+            }
+        )
+    return pairs
+
+
+def _alternative(override: tuple[str, Any]) -> str:
+    """A lever and its value in words; an option of a config group speaks for itself."""
+    key, value = override
+    return value if key in GROUPS else f"{key}={value}"
 
 
 def _report(path: Path) -> None:

@@ -33,13 +33,16 @@ def answer(summary: Summary, goals: Mapping[str, Mapping[str, Any]]) -> str:
     for goal in headline.values():
         n = goal["replications"]
         chance = words.probability(round((goal["probability"] or 0.0) * n), n)
-        chances.setdefault((goal["by"], chance), []).append(goals[goal["name"]]["label"])
+        when = "on" if goals[goal["name"]].get("held") else "by"
+        chances.setdefault((f"{when} {words.day(date.fromisoformat(goal['by']))}", chance), []).append(
+            goals[goal["name"]]["label"]
+        )
     said = []
-    for (by, chance), labels in chances.items():
+    for (when, chance), labels in chances.items():
         if len(labels) > 1:
             odds, bracket, rest = chance.partition(" (")
             chance = f"{odds} each{bracket}{rest}"
-        said.append(f"{words.listed(labels)} by {words.day(date.fromisoformat(by))}: {chance}")
+        said.append(f"{words.listed(labels)} {when}: {chance}")
     instead = [_range(name, metrics.get(f"{name}@{goal['by']}") or metrics[name]) for name, goal in headline.items()]
     return f"{'; '.join(said)}; the medians then are {words.listed(instead)}."
 
@@ -85,6 +88,11 @@ def what_holds_back(
         months = (waiting + working) / DAYS_PER_MONTH
         text += f" Over the whole run a hub's stages add up to {months:.0f} months, {share} of it waiting."
     return text
+
+
+def paired_answer(pairs: list[dict[str, Any]]) -> str:
+    """What tells the scenarios of a list from the first of them, in words."""
+    return " ".join(f"{pair['name']} against {pair['base']}: {'; '.join(pair['in_words'])}." for pair in pairs)
 
 
 def sweep_answer(scenarios: list[dict[str, Any]], goals: Mapping[str, Mapping[str, Any]]) -> str:

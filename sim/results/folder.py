@@ -4,9 +4,11 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
+from math import isfinite
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sim import __version__
-from sim.sources import CHECKOUT
+from sim.config import HOW_IT_RUNS
 from sim.errors import InputError
-from sim.results.digest import table_digest
+from sim.results.store import Store
+from sim.sources import CHECKOUT
 
 LIBRARIES = ("hydra-core", "matplotlib", "numpy", "omegaconf", "pyarrow", "pydantic", "scipy", "simpy")
 
@@ -52,8 +55,12 @@ class Run:
         return (self.path / "tables" / f"{name}.parquet").is_file()
 
 
-@cache
 def _read_table(path: Path) -> pa.Table:
+    return _cached(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _cached(path: Path, _: int) -> pa.Table:
     return pq.read_table(path)
 
 
@@ -68,25 +75,64 @@ def open_run(path: Path) -> Run:
     return Run(path)
 
 
-def claim(path: Path) -> None:
-    """Make the folder of a new run, or raise InputError: nothing that exists is written over."""
+@contextmanager
+def begin(path: Path, manifest: Mapping[str, Any]) -> Iterator[Store]:
+    """Open the folder of a run for writing: a new one, or one with some replications of the same scenarios.
+
+    Yields the store, which knows what is there already; `manifest.json` is written with the status "running".
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written, is in use, or holds anything else: nothing is written over.
+    """
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        if any(path.iterdir()):
-            raise InputError(f"out: {path} is not empty; results are never overwritten, choose another folder")
-        (path / "tables").mkdir()
+        there = {file.name for file in path.iterdir()} if path.exists() else set()
     except OSError as error:
         raise InputError(f"out: cannot write to {path} ({error.strerror})") from None
+    earlier: dict[str, Any] = {}
+    if "manifest.json" in there:
+        earlier = Run(path).manifest
+        if why := _differs(earlier, manifest):
+            raise InputError(f"out: {path} holds other results ({why}), which are never overwritten; choose another folder")
+    elif there - {"parts"}:
+        raise InputError(f"out: {path} is not empty; results are never overwritten, choose another folder")
+    with Store(path) as store:
+        store.find([scenario["key"] for scenario in earlier.get("scenarios", ())], earlier.get("tables", {}))
+        write_json(path / "manifest.json", manifest)
+        yield store
 
 
-def write_tables(path: Path, tables: Mapping[str, pa.Table]) -> dict[str, dict[str, Any]]:
-    """Write tables as Parquet, each whole and then renamed into place; return rows and digest of each."""
-    for name, table in tables.items():
-        file = path / "tables" / f"{name}.parquet"
-        part = file.with_suffix(".part")
-        pq.write_table(table, part, compression="zstd")
-        os.replace(part, file)
-    return {name: {"rows": len(table), "digest": table_digest(table)} for name, table in tables.items()}
+def _differs(earlier: Mapping[str, Any], manifest: Mapping[str, Any]) -> str | None:
+    """Why a run cannot go on from another's results; None if it can."""
+    for name in ("version", "commit", "dirty"):
+        if earlier[name] != manifest[name]:
+            return f"{name} {earlier[name]} there, {manifest[name]} here"
+    keys, wanted = ([scenario["key"] for scenario in one["scenarios"]] for one in (earlier, manifest))
+    if not set(keys) <= set(wanted):
+        return difference(earlier["config"], manifest["config"]) or "scenarios that are not run here"
+    more, fewer = (one["config"]["replications"] for one in (earlier, manifest))
+    if fewer < more:
+        return f"{more} replications there, {fewer} here"
+    only = [one["config"]["only"] for one in (earlier, manifest)]
+    return f"only={only[0]} there, {only[1]} here" if only[0] != only[1] else None
+
+
+def difference(a: Any, b: Any, path: str = "") -> str | None:
+    """The first difference between two configurations: key, value there and here."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        for key in dict.fromkeys([*a, *b]):
+            if key in HOW_IT_RUNS and not path:
+                continue
+            if found := difference(a.get(key), b.get(key), f"{path}.{key}".lstrip(".")):
+                return found
+        return None
+    return None if a == b else f"{path} {a} there, {b} here"
+
+
+def json_safe(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with None for numbers that JSON has no word for."""
+    return {name: None if isinstance(one, float) and not isfinite(one) else one for name, one in content.items()}
 
 
 def write_json(file: Path, content: Mapping[str, Any]) -> None:

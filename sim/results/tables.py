@@ -1,15 +1,18 @@
 """Tables of a run: from outcomes to Arrow, sorted by key."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Sequence
 from datetime import date
-from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from sim.model.record import MONTHLY
-from sim.study.montecarlo import Key, Outcome
+
+if TYPE_CHECKING:
+    from sim.study.montecarlo import Outcome
 
 EPOCH = date(1970, 1, 1)
 WHOLE = {name for name in MONTHLY if "_rs_million" not in name and "usd" not in name and name != "jobs_additional"}
@@ -17,49 +20,51 @@ SITE_DATES = ("applied", "evaluated", "financed", "funded", "fitted_out", "opene
 SITE_TEXT = ("site_id", "kind", "region", "origin", "state")
 
 
-def build(outcomes: Mapping[Key, Outcome], start: date) -> dict[str, pa.Table]:
-    """Lay all outcomes out as the tables `runs`, `monthly` and `sites`; the last two only if they were kept.
+def build(outcomes: Sequence[Outcome], start: date) -> dict[str, pa.Table]:
+    """Lay the outcomes of one scenario out as the tables `runs`, `monthly` and `sites`, in their order.
 
-    Scenarios have the same dates, but not always the same systems.
+    The last two hold nothing of a replication that failed, and are left out if none was kept.
     """
-    good = {key: outcome for key, outcome in outcomes.items() if outcome.error is None}
+    good = [outcome for outcome in outcomes if outcome.error is None]
     tables = {"runs": _runs(outcomes)}
-    if any(outcome.monthly is not None for outcome in good.values()):
-        of_scenario = groupby(good.items(), key=lambda item: item[0][0])
-        tables["monthly"] = pa.concat_tables([_monthly(dict(items)) for _, items in of_scenario])
-    if any(outcome.sites is not None for outcome in good.values()):
+    if any(outcome.monthly is not None for outcome in good):
+        tables["monthly"] = _monthly(good)
+    if any(outcome.sites is not None for outcome in good):
         tables["sites"] = _sites(good, (start - EPOCH).days)
     return tables
 
 
-def _runs(outcomes: Mapping[Key, Outcome]) -> pa.Table:
+def with_scenario(table: pa.Table, scenario: int) -> pa.Table:
+    """The same table with the number of its scenario as the first column."""
+    return table.add_column(0, "scenario", pa.array(np.full(len(table), scenario, np.int32)))
+
+
+def _runs(outcomes: Sequence[Outcome]) -> pa.Table:
     """One row a replication. A failed one has its error and nothing else."""
-    names = dict.fromkeys(name for outcome in outcomes.values() for name in outcome.row)
+    names = dict.fromkeys(name for outcome in outcomes for name in outcome.row)
     columns: dict[str, pa.Array] = {
-        "scenario": pa.array([key[0] for key in outcomes], pa.int32()),
-        "replication": pa.array([key[1] for key in outcomes], pa.int32()),
-        "error": pa.array([_last_line(outcome.error) for outcome in outcomes.values()], pa.string()),
+        "replication": pa.array([outcome.replication for outcome in outcomes], pa.int32()),
+        "error": pa.array([_last_line(outcome.error) for outcome in outcomes], pa.string()),
     }
     for name in names:
         kind = pa.date32() if name.startswith("reached.") else pa.float64()
         # A share of nobody is unknown: null, not nan.
-        columns[name] = pa.array([_known(outcome.row.get(name)) for outcome in outcomes.values()], kind)
+        columns[name] = pa.array([_known(outcome.row.get(name)) for outcome in outcomes], kind)
     return pa.table(columns)
 
 
-def _monthly(outcomes: Mapping[Key, Outcome]) -> pa.Table:
-    """One row a replication, kind of site, region and record date, for outcomes of one scenario."""
-    first = next(iter(outcomes.values()))
+def _monthly(outcomes: Sequence[Outcome]) -> pa.Table:
+    """One row a replication, kind of site, region and record date."""
+    first = outcomes[0]
     places, dates = len(first.places), len(first.dates)
     rows = places * dates
     values = np.concatenate(
-        [outcome.monthly.reshape(rows, len(MONTHLY)) for outcome in outcomes.values() if outcome.monthly is not None]
+        [outcome.monthly.reshape(rows, len(MONTHLY)) for outcome in outcomes if outcome.monthly is not None]
     )
     place = np.tile(np.repeat(np.arange(places, dtype=np.int32), dates), len(outcomes))
     days = np.array([(day - EPOCH).days for day in first.dates], np.int32)
     columns: dict[str, pa.Array] = {
-        "scenario": np.repeat(np.array([key[0] for key in outcomes], np.int32), rows),
-        "replication": np.repeat(np.array([key[1] for key in outcomes], np.int32), rows),
+        "replication": np.repeat(np.array([outcome.replication for outcome in outcomes], np.int32), rows),
         "kind": _repeated([system for system, _ in first.places], place),
         "region": _repeated([region for _, region in first.places], place),
         "month_end": pa.array(np.tile(days, places * len(outcomes)), pa.int32()).cast(pa.date32()),
@@ -69,13 +74,12 @@ def _monthly(outcomes: Mapping[Key, Outcome]) -> pa.Table:
     return pa.table(columns)
 
 
-def _sites(outcomes: Mapping[Key, Outcome], start: int) -> pa.Table:
+def _sites(outcomes: Sequence[Outcome], start: int) -> pa.Table:
     """One row a site. Dates are dates; what did not happen is null."""
-    kept = [(key, outcome.sites) for key, outcome in outcomes.items() if outcome.sites is not None]
+    kept = [(outcome.replication, outcome.sites) for outcome in outcomes if outcome.sites is not None]
     sizes = [len(sites["site_id"]) for _, sites in kept]
     columns: dict[str, Any] = {
-        "scenario": np.repeat(np.array([key[0] for key, _ in kept], np.int32), sizes),
-        "replication": np.repeat(np.array([key[1] for key, _ in kept], np.int32), sizes),
+        "replication": np.repeat(np.array([replication for replication, _ in kept], np.int32), sizes),
     }
     for name in kept[0][1]:
         values = np.concatenate([sites[name] for _, sites in kept])

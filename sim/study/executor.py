@@ -1,7 +1,10 @@
 """Run independent tasks on all cores and lose nothing that was finished."""
 
+import ctypes
 import logging
 import os
+import signal
+import sys
 import warnings
 from collections.abc import Callable, Generator, Hashable, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -11,6 +14,7 @@ log = logging.getLogger(__name__)
 Key = TypeVar("Key", bound=Hashable)
 Result = TypeVar("Result")
 
+PR_SET_PDEATHSIG = 1
 ATTEMPTS = 5
 """How often the pool is set up again after workers were killed without any task finishing in between."""
 
@@ -36,7 +40,7 @@ def run_tasks(
     WorkersDied
         If workers keep dying (a task that takes too much memory, say).
     """
-    workers = min(workers or os.cpu_count() or 1, len(keys))
+    workers = min(workers_for(workers), len(keys))
     if workers <= 1:
         for key in keys:
             yield key, task(key)
@@ -45,7 +49,13 @@ def run_tasks(
 
     pending, fruitless = dict.fromkeys(keys), 0
     while pending:
-        pool = Parallel(n_jobs=workers, backend="loky", return_as="generator_unordered")
+        pool = Parallel(
+            n_jobs=workers,
+            backend="loky",
+            return_as="generator_unordered",
+            initializer=_end_with,
+            initargs=(os.getpid(),),
+        )
         finished = pool(delayed(_keyed)(task, key) for key in list(pending))
         try:
             for key, result in finished:
@@ -62,6 +72,19 @@ def run_tasks(
             with warnings.catch_warnings():  # whoever stops early knows that tasks were under way
                 warnings.simplefilter("ignore", UserWarning)
                 finished.close()
+
+
+def _end_with(parent: int) -> None:
+    """Have the kernel kill this worker when the process that started it is gone, however it went (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it went before that was said
+            os._exit(1)
+
+
+def workers_for(workers: int) -> int:
+    """Number of processes for a setting in which 0 means one for each core."""
+    return workers or os.cpu_count() or 1
 
 
 def _keyed(task: Callable[[Key], Result], key: Key) -> tuple[Key, Result]:

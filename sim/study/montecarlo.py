@@ -1,27 +1,38 @@
-"""Monte Carlo: all replications of all scenarios of a study, through one pool, into tables."""
+"""Monte Carlo: all replications of all scenarios of a study, in blocks, through one pool."""
 
 import gc
 import json
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from sim.config import Study, read_study, scenarios
+from sim.config import Study, digest, read_study, scenarios
 from sim.model.metrics import CLAIMED, national
 from sim.model.record import Record
 from sim.model.world import simulate
-from sim.study.executor import WorkersDied, run_tasks
+from sim.results.store import to_bytes
+from sim.results.tables import build
+from sim.study.executor import WorkersDied, run_tasks, workers_for
 
 log = logging.getLogger(__name__)
-Key = tuple[int, int]
-"""(scenario, replication)"""
+LARGEST = 50
+BLOCKS_A_WORKER = 32
+"""A block is small enough that a run has many for each worker, and that little is lost with a worker."""
+
+
+class Block(NamedTuple):
+    """Replications `first` to `last` - 1 of a scenario."""
+
+    scenario: int
+    first: int
+    last: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +42,7 @@ class Outcome:
     `error` is None, or the traceback of what went wrong; the rest is then empty.
     """
 
+    replication: int
     row: dict[str, Any]
     dates: list[date]
     places: list[tuple[str, str]]
@@ -39,14 +51,30 @@ class Outcome:
     error: str | None = None
 
 
-def replicate(configs: tuple[str, ...], key: Key) -> Outcome:
-    """Run one replication of one scenario; whatever goes wrong is part of the outcome."""
-    scenario, replication = key
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A finished block as it comes back from a worker: its tables as Parquet files, and tracebacks by replication."""
+
+    tables: dict[str, bytes]
+    errors: dict[int, str]
+
+
+class Store(Protocol):
+    """Where finished blocks are kept (see `sim.results.store`)."""
+
+    def missing(self, key: str, replications: Sequence[int]) -> list[int]:
+        """Which replications of a scenario are not there yet."""
+
+    def put(self, key: str, first: int, last: int, tables: dict[str, bytes]) -> None:
+        """Keep a block."""
+
+
+def replicate(study: Study, replication: int) -> Outcome:
+    """Run one replication; whatever goes wrong is part of the outcome."""
     try:
-        study = _study(configs[scenario])
-        record_on = {*study.record_on, *study.judged}
-        record = simulate(study, study.seed, replication, record_on)
+        record = simulate(study, study.seed, replication, {*study.record_on, *study.judged})
         return Outcome(
+            replication,
             row=judge(record, study),
             dates=record.dates,
             places=record.places,
@@ -54,7 +82,15 @@ def replicate(configs: tuple[str, ...], key: Key) -> Outcome:
             sites=record.sites if "sites" in study.tables else None,
         )
     except Exception:  # one bad replication must not take the others with it
-        return Outcome({}, [], [], None, None, error=traceback.format_exc())
+        return Outcome(replication, {}, [], [], None, None, error=traceback.format_exc())
+
+
+def run_block(configs: tuple[str, ...], block: Block) -> Finished:
+    """Run the replications of a block."""
+    study = _study(configs[block.scenario])
+    outcomes = [replicate(study, replication) for replication in range(block.first, block.last)]
+    tables = {name: to_bytes(table) for name, table in build(outcomes, study.start.date).items()}
+    return Finished(tables, {one.replication: one.error for one in outcomes if one.error is not None})
 
 
 def judge(record: Record, study: Study) -> dict[str, Any]:
@@ -86,44 +122,68 @@ def _study(config: str) -> Study:
     return study
 
 
-@dataclass(frozen=True, slots=True)
-class Outcomes:
-    """All outcomes by key, in key order, and whether the run was cut short."""
+@dataclass(slots=True)
+class Progress:
+    """How far a study got: how many replications are there, which failed (tracebacks), why it stopped early, if so."""
 
-    by_key: dict[Key, Outcome]
-    overrides: list[dict[str, Any]]
-    interrupted: bool
-
-    @property
-    def failed(self) -> dict[Key, str]:
-        """Traceback of every failed replication."""
-        return {key: outcome.error for key, outcome in self.by_key.items() if outcome.error is not None}
+    finished: int = 0
+    errors: dict[tuple[int, int], str] = field(default_factory=dict)
+    stopped: str | None = None
 
 
-def run_study(config: dict[str, Any], progress: Callable[[int], Any] | None = None) -> Outcomes:
-    """Run a study; on Ctrl-C or SIGTERM hand back what is finished.
+def scenario_key(variant: dict[str, Any]) -> str:
+    """Identity of a scenario: the digest of its configuration, whatever the number of replications."""
+    return digest({key: value for key, value in variant.items() if key not in ("replications", "sweep")})
+
+
+def blocks(missing: Sequence[Sequence[int]], workers: int) -> list[Block]:
+    """Cut the missing replications of every scenario into blocks, scenarios side by side."""
+    total = sum(map(len, missing))
+    size = max(1, min(LARGEST, total // (workers * BLOCKS_A_WORKER)))
+    cut: list[Block] = []
+    for scenario, numbers in enumerate(missing):
+        first = 0
+        for i in range(1, len(numbers) + 1):
+            if i == len(numbers) or i - first == size or numbers[i] != numbers[i - 1] + 1:
+                cut.append(Block(scenario, numbers[first], numbers[i - 1] + 1))
+                first = i
+    return sorted(cut, key=lambda block: (block.first, block.scenario))
+
+
+def run_study(config: dict[str, Any], store: Store, progress: Callable[[int], Any] | None = None) -> Progress:
+    """Run what a study still lacks; on Ctrl-C, SIGTERM or a full disk, all finished blocks are in the store.
 
     Parameters
     ----------
     config
         The composed configuration as plain data.
+    store
+        Where finished blocks are found and kept.
     progress
-        Called with 1 whenever a replication is finished.
+        Called with the number of replications whenever a block is finished; first with those that were there.
     """
     study = read_study(config)
-    variants = scenarios(config)
-    configs = tuple(json.dumps(variant) for _, variant in variants)
+    variants = [variant for _, variant in scenarios(config)]
+    keys = [scenario_key(variant) for variant in variants]
     replications = [study.only] if study.only is not None else range(study.replications)
-    keys = [(scenario, replication) for replication in replications for scenario in range(len(variants))]
-    outcomes: dict[Key, Outcome] = {}
-    interrupted = False
+    missing = [store.missing(key, replications) for key in keys]
+    done = Progress(finished=len(keys) * len(replications) - sum(map(len, missing)))
+    if progress:
+        progress(done.finished)
+    tasks = blocks(missing, workers_for(study.workers))
+    configs = tuple(json.dumps(variant) for variant in variants)
     try:
-        with closing(run_tasks(partial(replicate, configs), keys, study.workers)) as finished:
-            for key, outcome in finished:
-                outcomes[key] = outcome
+        with closing(run_tasks(partial(run_block, configs), tasks, study.workers)) as finished:
+            for block, result in finished:
+                store.put(keys[block.scenario], block.first, block.last, result.tables)
+                done.errors |= {(block.scenario, number): error for number, error in result.errors.items()}
+                done.finished += block.last - block.first
                 if progress:
-                    progress(1)
-    except (KeyboardInterrupt, WorkersDied) as reason:
-        interrupted = True
-        log.warning("stopped early: %r", reason)
-    return Outcomes(dict(sorted(outcomes.items())), [overrides for overrides, _ in variants], interrupted)
+                    progress(block.last - block.first)
+    except KeyboardInterrupt:
+        done.stopped = "interrupted"
+    except WorkersDied as reason:
+        done.stopped = str(reason)
+    except OSError as error:
+        done.stopped = f"cannot write the results ({error.strerror})"
+    return done

@@ -90,7 +90,7 @@ def test_everything_but_the_command_agrees(pair):
 def test_the_answer_comes_first_and_the_figures_are_named(pair):
     for each in pair:
         lines = each.out.splitlines()
-        assert lines[0].startswith("250 hubs open by 31 December 2027: ")
+        assert lines[0].startswith("250 hubs open and 25,000 jobs in hubs by 31 December 2027: ")
         assert "hubs_open.png" in each.out
         assert lines[-1].endswith(each.path.name)
         assert each.err == ""
@@ -122,7 +122,8 @@ def test_manifest(run):
     assert (manifest["status"], manifest["seed"], manifest["replications"], manifest["failed"]) == (
         "complete", 5, 6, [],
     )  # fmt: skip
-    assert manifest["scenarios"] == [{"scenario": 0, "overrides": {}}]
+    ((scenario, overrides, key),) = (tuple(one.values()) for one in manifest["scenarios"])
+    assert (scenario, overrides, len(key)) == (0, {}, 64)
     assert manifest["commit"] is None or re.fullmatch("[0-9a-f]{40}", manifest["commit"])
     assert manifest["dirty"] in (None, True, False)
     assert {"numpy", "scipy", "simpy", "pyarrow", "hydra-core"} <= set(manifest["libraries"])
@@ -135,7 +136,9 @@ def test_manifest(run):
     assert "${" not in json.dumps(config)  # resolved
     for name in TABLES:
         table = getattr(run, name)
-        assert manifest["tables"][name] == {"rows": len(table), "digest": table_digest(table)}
+        entry = manifest["tables"][name]
+        assert (entry["rows"], entry["digest"]) == (len(table), table_digest(table))
+        assert [group[:3] for group in entry["groups"]] == [[0, 0, 5]]
 
 
 def test_commit_is_that_of_the_checkout(run):
@@ -154,7 +157,8 @@ def test_columns_of_runs(run):
     reached = {name: kind for name, kind in types.items() if name.startswith("reached.")}
     drawn = {name: kind for name, kind in types.items() if name.startswith("param.")}
     figures = {f"{metric}@{day}" for metric in metrics(["hub"]) for day in GOAL_DATES}
-    assert reached == {f"reached.{goal}": pa.date32() for goal in run.manifest["config"]["goals"]}
+    claims = ("claim.hub.sites", "claim.hub.jobs")
+    assert reached == {f"reached.{goal}": pa.date32() for goal in (*run.manifest["config"]["goals"], *claims)}
     assert set(types) == set(reached) | set(drawn) | figures
     assert {kind for name, kind in types.items() if name not in reached} == {pa.float64()}
     uncertain = {
@@ -171,10 +175,12 @@ def test_columns_of_runs(run):
 def test_columns_of_monthly(run):
     whole = (
         "evaluation", "finance", "money", "fit_out", "connectivity", "open", "closed", "rejected", "refused",
-        "abandoned", "applications", "approved", "seats", "jobs_supported", "jobs_created", "women", "vacancies_short",
+        "abandoned", "applications", "approved", "seats", "jobs_supported", "jobs_created", "portfolio_jobs", "women",
+            "vacancies_short",
     )  # fmt: skip
     real = (
-        "jobs_additional", "grants_rs_million", "loans_rs_million", "exports_usd_per_year", "exports_usd_cumulative",
+        "jobs_additional", "grants_rs_million", "loans_rs_million", "exports_usd_per_year",
+            "portfolio_exports_usd_per_year", "exports_usd_cumulative",
     )  # fmt: skip
     types = {field.name: field.type for field in run.monthly.schema}
     keys = {"scenario": pa.int32(), "replication": pa.int32(), "kind": pa.string(), "region": pa.string(),
@@ -404,7 +410,7 @@ def test_a_signal_ends_the_run_and_keeps_what_is_done(send, run, tmp_path):
     assert "Traceback" not in screen
     assert "interrupted: " in screen
     assert re.search(r"\d+/400 \[\d\d:\d\d<\d\d:\d\d", screen)  # the bar tells the time left
-    assert "250 hubs open by 31 December 2027: " in out
+    assert "250 hubs open and 25,000 jobs in hubs by 31 December 2027: " in out
     kept = read(tmp_path / "run")
     assert kept.manifest["status"] == "interrupted"
     assert 6 <= kept.manifest["replications"] == len(kept.runs) < 400

@@ -6,11 +6,11 @@ One CSV for each experiment: every drawn parameter, metric and goal date of a fe
 import csv
 from pathlib import Path
 
-from sim.study.montecarlo import run_study
-from tests.helpers import config
+from sim.study.montecarlo import replicate
+from tests.helpers import study
 
 TABLES = Path(__file__).with_name("tables")
-EXPERIMENTS = {"baseline": "2027-12-31", "official_plan": "2027-12-31", "history": "2025-11-14"}
+EXPERIMENTS = dict.fromkeys(("baseline", "official_plan", "portfolio"), "2027-12-31") | {"history": "2025-11-14"}
 REPLICATIONS = 2
 SEED = 20251114
 
@@ -20,11 +20,11 @@ Table = dict[tuple[str, str], str]
 
 def compute(experiment: str) -> Table:
     """Run the replications of an experiment, on a horizon that ends with its last goal."""
-    cfg = config({"replications": REPLICATIONS, "seed": SEED}, experiment, EXPERIMENTS[experiment])
+    world = study({"seed": SEED}, experiment, EXPERIMENTS[experiment])
     return {
         (str(replication), name): "" if value is None else str(value)
-        for (_, replication), outcome in run_study(cfg).by_key.items()
-        for name, value in outcome.row.items()
+        for replication in range(REPLICATIONS)
+        for name, value in replicate(world, replication).row.items()
     }
 
 

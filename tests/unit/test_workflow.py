@@ -8,6 +8,7 @@ from sim import figures, workflow
 from sim.errors import InputError
 from sim.model.record import ConservationError
 from sim.results.folder import open_run
+from sim.results.store import Store
 from sim.study import montecarlo
 from sim.workflow import FAILED, INTERRUPTED, run
 from tests.helpers import config
@@ -130,7 +131,8 @@ def test_an_interrupted_run_keeps_what_is_done(done, monkeypatch, undrawn, tmp_p
     assert f"interrupted: {done} of 4 replications are kept in" in capsys.readouterr().err
     manifest = open_run(tmp_path / "run").manifest
     assert (manifest["status"], manifest["replications"]) == ("interrupted", done)
-    assert rows(tmp_path / "run") == rows(whole)[:done]
+    assert open_run(tmp_path / "run").has_table("runs") == (done > 0)
+    assert not done or rows(tmp_path / "run") == rows(whole)[:done]
 
 
 @pytest.mark.parametrize("kept", [["runs"], ["runs", "monthly"], ["runs", "sites"]], ids=str)
@@ -169,6 +171,73 @@ def test_a_bad_study_leaves_no_folder(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def tables_of(path):
+    return {file.name: file.read_bytes() for file in (path / "tables").iterdir()}
+
+
+def test_a_run_goes_on_where_it_was_stopped(monkeypatch, undrawn, tmp_path, whole, capsys):
+    simulate, calls = montecarlo.simulate, []
+
+    def interrupted(world, seed, replication, record_on):
+        calls.append(replication)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return simulate(world, seed, replication, record_on)
+
+    monkeypatch.setattr(montecarlo, "simulate", interrupted)
+    assert run(study(), "baseline", tmp_path / "run") == INTERRUPTED
+    assert run(study(), "baseline", tmp_path / "run") == 0
+    assert calls == [0, 1, 2, 2, 3]
+    assert tables_of(tmp_path / "run") == tables_of(whole)
+    assert open_run(tmp_path / "run").manifest["status"] == "complete"
+    assert run(study(), "baseline", tmp_path / "run") == 0  # nothing is left to do
+    assert len(calls) == 5
+
+
+def test_a_run_is_extended(undrawn, tmp_path, whole):
+    assert run(study(replications=2), "baseline", tmp_path / "run") == 0
+    assert run(study(), "baseline", tmp_path / "run") == 0
+    assert tables_of(tmp_path / "run") == tables_of(whole)
+    with pytest.raises(InputError, match="4 replications there, 3 here"):
+        run(study(replications=3), "baseline", tmp_path / "run")
+
+
+def test_a_sweep_with_one_more_value_computes_only_that(monkeypatch, undrawn, tmp_path):
+    simulate, seen = montecarlo.simulate, []
+
+    def counted(world, seed, replication, record_on):
+        seen.append((world.rollout.committee.value, replication))
+        return simulate(world, seed, replication, record_on)
+
+    monkeypatch.setattr(montecarlo, "simulate", counted)
+    for values in ([40, 80], [20, 40, 80]):
+        sweep = {"grid": {"rollout.committee": values}}
+        assert run(study(replications=2, sweep=sweep), "sweep", tmp_path / "run") == 0
+    assert sorted(seen) == [(20, 0), (20, 1), (40, 0), (40, 1), (80, 0), (80, 1)]
+    assert run(study(replications=2, sweep={"grid": {"rollout.committee": [20, 40, 80]}}), "x", tmp_path / "once") == 0
+    assert tables_of(tmp_path / "run") == tables_of(tmp_path / "once")
+
+
+def test_a_full_disk_says_so_and_keeps_what_is_done(monkeypatch, undrawn, tmp_path, whole, capsys):
+    put, calls = Store.put, []
+
+    def full(self, *arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise OSError(28, "No space left on device")
+        put(self, *arguments)
+
+    monkeypatch.setattr(Store, "put", full)
+    assert run(study(), "baseline", tmp_path / "run") == workflow.STOPPED
+    err = capsys.readouterr().err
+    assert "cannot write the results (No space left on device): 2 of 4 replications are kept in" in err
+    assert "Traceback" not in err
+    monkeypatch.undo()
+    monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
+    assert run(study(), "baseline", tmp_path / "run") == 0
+    assert tables_of(tmp_path / "run") == tables_of(whole)
+
+
 def test_a_run_is_never_written_over(undrawn, whole):
     before = {path: path.read_bytes() for path in whole.rglob("*") if path.is_file()}
     with pytest.raises(InputError, match="never overwritten"):
@@ -189,4 +258,4 @@ def test_the_manifest_is_enough_to_run_it_again(undrawn, tmp_path, whole):
 
 
 def test_exit_codes_are_told_apart():
-    assert len({0, 1, 2, workflow.FAILED, workflow.INTERRUPTED}) == 5
+    assert len({0, 2, workflow.STOPPED, workflow.FAILED, workflow.INTERRUPTED}) == 5

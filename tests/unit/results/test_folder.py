@@ -2,25 +2,32 @@
 
 import json
 
-import pyarrow as pa
 import pytest
 
 from sim.errors import InputError
 from sim.results import folder
-from sim.results.digest import table_digest
+
+
+def manifest(**changes):
+    made = {
+        "scenarios": [{"scenario": 0, "overrides": {}, "key": "a" * 64}], "version": "1", "commit": None, "dirty": None,
+        "config": {"replications": 4, "only": None, "seed": 1, "hiring": {"attrition": 0.02}}, "tables": {},
+    }  # fmt: skip
+    return made | changes
 
 
 def test_a_new_folder_is_made_with_its_parents(tmp_path):
-    folder.claim(tmp_path / "a" / "b")
-    assert (tmp_path / "a" / "b" / "tables").is_dir()
-    (tmp_path / "empty").mkdir()
-    folder.claim(tmp_path / "empty")
+    for path in (tmp_path / "a" / "b", tmp_path / "empty"):
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        with folder.begin(path, manifest()):
+            assert folder.open_run(path).manifest == manifest()
+        assert [file.name for file in path.iterdir()] == ["manifest.json"]
 
 
 def test_a_folder_in_use_is_refused_and_left_as_it_is(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(InputError, match="is not empty; results are never overwritten"):
-        folder.claim(tmp_path)
+    with pytest.raises(InputError, match="is not empty; results are never overwritten"), folder.begin(tmp_path, {}):
+        pass
     assert [file.name for file in tmp_path.iterdir()] == ["notes.txt"]
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
@@ -28,21 +35,45 @@ def test_a_folder_in_use_is_refused_and_left_as_it_is(tmp_path):
 @pytest.mark.parametrize("below", ["", "x", "x/y"])
 def test_a_path_below_a_file_cannot_be_written(tmp_path, below):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="out: cannot write to") as caught:
-        folder.claim(tmp_path / "file" / below)
+    with (
+        pytest.raises(InputError, match="out: cannot write to") as caught,
+        folder.begin(tmp_path / "file" / below, manifest()),
+    ):
+        pass
     assert "\n" not in str(caught.value)
 
 
-def test_tables_are_written_whole_and_described(tmp_path):
-    folder.claim(tmp_path)
-    table = pa.table({"x": [1.5, None]})
-    described = folder.write_tables(tmp_path, {"runs": table})
-    assert described == {"runs": {"rows": 2, "digest": table_digest(table)}}
-    assert [file.name for file in (tmp_path / "tables").iterdir()] == ["runs.parquet"]
-    run = folder.Run(tmp_path)
-    assert run.table("runs").equals(table)
-    assert run.has_table("runs")
-    assert not run.has_table("sites")
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"version": "2"}, "version 1 there, 2 here"),
+        ({"commit": "abc"}, "commit None there, abc here"),
+        ({"scenarios": [{"key": "b" * 64}]}, "scenarios that are not run here"),
+        (
+            {"scenarios": [{"key": "b" * 64}], "config": manifest()["config"] | {"hiring": {"attrition": 0.03}}},
+            r"hiring\.attrition 0\.02 there, 0\.03 here",
+        ),
+        ({"config": manifest()["config"] | {"replications": 3}}, "4 replications there, 3 here"),
+        ({"config": manifest()["config"] | {"only": 3}}, "only=None there, 3 here"),
+    ],
+)
+def test_other_results_are_refused_and_say_why(tmp_path, changes, words):
+    with folder.begin(tmp_path, manifest()):
+        pass
+    before = (tmp_path / "manifest.json").read_bytes()
+    with pytest.raises(InputError, match=words), folder.begin(tmp_path, manifest(**changes)):
+        pass
+    assert (tmp_path / "manifest.json").read_bytes() == before
+
+
+def test_the_same_scenarios_and_more_are_taken_on(tmp_path):
+    with folder.begin(tmp_path, manifest()):
+        pass
+    more = [{"scenario": 0, "key": "b" * 64}, {"scenario": 1, "key": "a" * 64}]
+    with folder.begin(tmp_path, manifest(scenarios=more)):
+        pass
+    with folder.begin(tmp_path, manifest(scenarios=more, config=manifest()["config"] | {"replications": 9})):
+        pass
 
 
 def test_json_is_written_whole(tmp_path):

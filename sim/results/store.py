@@ -1,0 +1,256 @@
+"""Where finished replications are kept while a study runs, and how they become the tables of its folder.
+
+    DIR/parts/KEY/FIRST-LAST.TABLE.parquet   replications FIRST to LAST - 1 of the scenario KEY, written whole
+    DIR/parts/journal.jsonl                  a line for each finished block: key, range, checksum of every file
+    DIR/tables/TABLE.parquet                 all of them, sorted by scenario and replication; the parts are then gone
+
+KEY is the digest of a scenario's configuration, so that what is there is found again whatever the order of the
+scenarios. A file counts if the journal names it and its checksum agrees. Tables of an earlier, smaller run of the
+same scenarios count as well: each row group holds up to `GROUP` replications of one scenario, and the manifest has the
+digest of each.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sim.errors import InputError
+from sim.results.digest import TableDigest, table_digest
+from sim.results.tables import with_scenario
+
+log = logging.getLogger(__name__)
+GROUP = 50
+"""Replications of a scenario in a row group of the final tables, so that their bytes do not depend on the blocks."""
+TABLES = ("runs", "monthly", "sites")
+
+
+def to_bytes(table: pa.Table) -> bytes:
+    """A table as a Parquet file."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    return sink.getvalue().to_pybytes()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Finished replications `first` to `last` - 1 of a scenario, in part files or in row groups of earlier tables."""
+
+    key: str
+    first: int
+    last: int
+    files: Mapping[str, Path]
+    group: Mapping[str, int] | None = None  # row group by table; None: the whole file
+
+    def schema(self, name: str) -> pa.Schema | None:
+        """Columns of one of its tables, or None if it has none."""
+        if name not in self.files:
+            return None
+        schema = pq.read_schema(self.files[name])
+        return schema.remove(schema.get_field_index("scenario")) if self.group else schema
+
+    def read(self, name: str) -> pa.Table:
+        """One of its tables, without the number of the scenario."""
+        if self.group is None:
+            return pq.read_table(self.files[name])
+        return pq.ParquetFile(self.files[name]).read_row_group(self.group[name]).drop_columns(["scenario"])
+
+
+class Store:
+    """The results of one run folder; hold it open while writing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.parts = path / "parts"
+        self.sources: list[Source] = []
+        self._lock: int | None = None
+
+    def __enter__(self) -> Store:
+        """Lock the folder, or raise InputError if another process writes to it."""
+        try:
+            self.parts.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(self.parts / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise InputError(f"out: cannot write to {self.path} ({error.strerror})") from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            other = os.pread(self._lock, 20, 0).decode(errors="replace").strip()
+            os.close(self._lock)
+            raise InputError(f"out: another process ({other}) is writing to {self.path}") from None
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, str(os.getpid()).encode(), 0)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Unlock the folder; once everything is in the tables there is nothing left beside them."""
+        if self._lock is not None:
+            if {file.name for file in self.parts.iterdir()} == {"lock"}:
+                shutil.rmtree(self.parts)
+            os.close(self._lock)
+
+    def find(self, keys: Sequence[str], tables: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take stock: parts the journal names, then row groups of earlier tables; whatever is damaged is set aside.
+
+        `keys` are those of the scenarios of the earlier tables, in order, and `tables` what `merge` said of them.
+        """
+        self.sources = [*self._journalled(), *self._tabled(keys, tables)]
+
+    def _journalled(self) -> Iterator[Source]:
+        journal = self.parts / "journal.jsonl"
+        for line in journal.read_text(encoding="utf-8").splitlines() if journal.exists() else ():
+            try:
+                entry = json.loads(line)
+            except json.JSONDecodeError:  # empty, or torn when a process was killed
+                continue
+            files = {name: self.path / file for name, (file, _) in entry["files"].items()}
+            damaged = [files[name] for name, (_, digest) in entry["files"].items() if _checksum(files[name]) != digest]
+            for file in damaged:
+                set_aside(file)
+            if not damaged:
+                yield Source(entry["key"], entry["first"], entry["last"], files)
+
+    def _tabled(self, keys: Sequence[str], tables: Mapping[str, Mapping[str, Any]]) -> Iterator[Source]:
+        files = {name: self.path / "tables" / f"{name}.parquet" for name in tables}
+        groups: dict[tuple[int, int], dict[str, int]] = {}
+        extents: dict[tuple[int, int], tuple[int, int]] = {}
+        damaged: set[tuple[int, int]] = set()
+        for name, file in files.items():
+            for number, (scenario, first, last, digest) in enumerate(tables[name]["groups"]):
+                block = (scenario, first // GROUP)
+                groups.setdefault(block, {})[name] = number
+                if name == "runs":  # every replication has a row there
+                    extents[block] = (first, last + 1)
+                if _group_digest(file, number) != digest:
+                    damaged.add(block)
+                    log.warning("%s: replications %d to %d are damaged and run again", file, first, last)
+        for block, (first, last) in extents.items():
+            if block not in damaged:
+                yield Source(keys[block[0]], first, last, files, groups[block])
+
+    def missing(self, key: str, replications: Sequence[int]) -> list[int]:
+        """Which of these replications of a scenario are not there yet."""
+        there: set[int] = set()
+        for source in self.sources:
+            if source.key == key:
+                there.update(range(source.first, source.last))
+        return [number for number in replications if number not in there]
+
+    def put(self, key: str, first: int, last: int, tables: Mapping[str, bytes]) -> None:
+        """Keep a finished block: every file written whole and renamed into place, then a line in the journal."""
+        folder = self.parts / key[:16]
+        folder.mkdir(exist_ok=True)
+        files: dict[str, tuple[str, str]] = {}
+        for name, content in tables.items():
+            file = folder / f"{first}-{last}.{name}.parquet"
+            part = file.with_suffix(".part")
+            part.write_bytes(content)
+            os.replace(part, file)
+            files[name] = (str(file.relative_to(self.path)), sha256(content).hexdigest())
+        line = json.dumps({"key": key, "first": first, "last": last, "files": files})
+        with (self.parts / "journal.jsonl").open("a", encoding="utf-8") as journal:
+            journal.write(f"\n{line}\n")  # the line before may be torn
+        self.sources.append(Source(key, first, last, {name: self.path / file for name, (file, _) in files.items()}))
+
+    def merge(self, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Make the tables of the folder from all that is there, scenario by scenario; rows and digests of each."""
+        described = {}
+        for name in TABLES:
+            schemas = [schema for source in self._ordered(keys) if (schema := source[1].schema(name))]
+            if schemas:
+                described[name] = self._write(name, _union(schemas), keys)
+        for name in described:
+            os.replace(self.path / "tables" / f"{name}.part", self.path / "tables" / f"{name}.parquet")
+        return described
+
+    def clear(self) -> None:
+        """Remove the parts: they are in the tables, and the manifest says so."""
+        for folder in self.parts.iterdir():
+            if folder.is_dir():
+                shutil.rmtree(folder)
+        (self.parts / "journal.jsonl").unlink(missing_ok=True)
+
+    def _ordered(self, keys: Sequence[str]) -> Iterator[tuple[int, Source]]:
+        """(scenario, source) in the order of scenario and replication."""
+        for scenario, key in enumerate(keys):
+            for source in sorted((one for one in self.sources if one.key == key), key=lambda one: one.first):
+                yield scenario, source
+
+    def _write(self, name: str, schema: pa.Schema, keys: Sequence[str]) -> dict[str, Any]:
+        digest = TableDigest()
+        schema = schema.insert(0, pa.field("scenario", pa.int32()))
+        file = self.path / "tables" / f"{name}.part"
+        file.parent.mkdir(exist_ok=True)
+        groups: list[tuple[int, int, int, str]] = []
+        with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+            for scenario, number, pieces in self._grouped(name, keys):
+                table = with_scenario(pa.concat_tables(pieces, promote_options="default"), scenario)
+                replication = table.column("replication").to_numpy()
+                table = table.filter(pa.array(replication // GROUP == number))
+                missing = [field for field in schema if field.name not in table.column_names]
+                for field in missing:
+                    table = table.append_column(field, pa.nulls(len(table), field.type))
+                table = table.select(schema.names).combine_chunks()
+                if len(table):
+                    writer.write_table(table, row_group_size=len(table))
+                    digest.update(table)
+                    numbers = table.column("replication").to_numpy()
+                    groups.append((scenario, int(numbers[0]), int(numbers[-1]), table_digest(table)[:16]))
+        return {"rows": digest.rows, "digest": digest.hexdigest(), "groups": groups}
+
+    def _grouped(self, name: str, keys: Sequence[str]) -> Iterator[tuple[int, int, list[pa.Table]]]:
+        """(scenario, number of the group, tables that hold some of its replications), in order."""
+        pending: list[tuple[int, pa.Table]] = []  # last replication, table
+        scenario, number = 0, 0
+        for at, source in self._ordered(keys):
+            while pending and (at, source.first // GROUP) != (scenario, number):
+                yield scenario, number, [table for _, table in pending]
+                number += 1
+                pending = [(last, table) for last, table in pending if last > number * GROUP]
+            if not pending:
+                scenario, number = at, source.first // GROUP
+            if name in source.files and (source.group is None or name in source.group):
+                pending.append((source.last, source.read(name)))
+        while pending:
+            yield scenario, number, [table for _, table in pending]
+            number += 1
+            pending = [(last, table) for last, table in pending if last > number * GROUP]
+
+
+def set_aside(file: Path) -> None:
+    """Rename a damaged file, say so, and go on without it."""
+    log.warning("%s is damaged or missing: its replications are run again", file)
+    if file.exists():
+        os.replace(file, file.with_name(f"{file.name}.damaged"))
+
+
+def _checksum(file: Path) -> str:
+    try:
+        return sha256(file.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def _group_digest(file: Path, number: int) -> str:
+    """Digest of a row group's content; empty if it cannot be read."""
+    try:
+        return table_digest(pq.ParquetFile(file).read_row_group(number))[:16]
+    except (OSError, pa.ArrowException, IndexError, ValueError):  # whatever a flipped bit may lead to
+        return ""
+
+
+def _union(schemas: Sequence[pa.Schema]) -> pa.Schema:
+    """All columns of some tables, in the order in which they come up."""
+    return pa.unify_schemas(list(dict.fromkeys(schemas)))

@@ -1,0 +1,241 @@
+"""Blocks on disk and the tables made of them: the same bytes whatever happened on the way."""
+
+import json
+import os
+import random
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sim.errors import InputError
+from sim.results import store as module
+from sim.results.digest import table_digest
+from sim.results.store import GROUP, Store, to_bytes
+
+A, B = "a" * 64, "b" * 64
+
+
+def tables(first, last, shift=0):
+    """Tables of some replications; number 13 has failed and has no sites."""
+    numbers = range(first, last)
+    runs = pa.table(
+        {
+            "replication": pa.array(numbers, pa.int32()),
+            "error": pa.array(["bad" if n == 13 else None for n in numbers], pa.string()),
+            "x": pa.array([None if n == 13 else n * 0.5 + shift for n in numbers], pa.float64()),
+        }
+    )
+    kept = [n for n in numbers if n != 13 for _ in range(n % 3)]
+    made = {"runs": runs}
+    if kept:
+        made["sites"] = pa.table({"replication": pa.array(kept, pa.int32()), "name": [f"s{n}" for n in kept]})
+    return {name: to_bytes(table) for name, table in made.items()}
+
+
+def fill(path, blocks, keys=(A,), have=None):
+    with Store(path) as store:
+        store.find(keys, have or {})
+        for key, first, last in blocks:
+            store.put(key, first, last, tables(first, last, shift=keys.index(key) * 1000))
+        described = store.merge(keys)
+        store.clear()
+        return described
+
+
+def content(path):
+    return {file.name: file.read_bytes() for file in (path / "tables").iterdir()}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    path = tmp_path_factory.mktemp("whole")
+    described = fill(path, [(A, 0, 120)])
+    return content(path), described
+
+
+def cuts(total):
+    return st.lists(st.integers(1, total - 1), unique=True).map(lambda marks: [0, *sorted(marks), total])
+
+
+@settings(max_examples=25)
+@given(cuts(120), st.randoms(use_true_random=False))
+def test_any_blocks_in_any_order_give_the_same_bytes(tmp_path_factory, whole, marks, chance):
+    path = tmp_path_factory.mktemp("cut")
+    blocks = [(A, a, b) for a, b in zip(marks, marks[1:], strict=False)]
+    chance.shuffle(blocks)
+    assert fill(path, blocks) == whole[1]
+    assert content(path) == whole[0]
+    assert sorted(file.name for file in path.iterdir()) == ["tables"]  # nothing is left beside them
+
+
+def test_rows_and_digest_are_those_of_the_tables(whole, tmp_path):
+    described = fill(tmp_path, [(A, 0, 120)])
+    for name, entry in described.items():
+        table = pq.read_table(tmp_path / "tables" / f"{name}.parquet")
+        assert (entry["rows"], entry["digest"]) == (len(table), table_digest(table))
+        assert table.column_names[:2] == ["scenario", "replication"]
+    runs = pq.read_table(tmp_path / "tables" / "runs.parquet")
+    assert runs["replication"].to_pylist() == list(range(120))
+    assert pq.ParquetFile(tmp_path / "tables" / "runs.parquet").num_row_groups == -(-120 // GROUP)
+
+
+@pytest.mark.parametrize("first", [1, 49, 50, 51, 100, 119])
+def test_a_run_that_was_extended_is_as_if_made_in_one_go(tmp_path, whole, first):
+    described = fill(tmp_path, [(A, 0, first)])
+    with Store(tmp_path) as store:
+        store.find([A], described)
+        assert store.missing(A, range(120)) == list(range(first, 120))
+    assert fill(tmp_path, [(A, first, 120)], have=described) == whole[1]
+    assert content(tmp_path) == whole[0]
+
+
+def test_a_scenario_that_is_added_before_another(tmp_path):
+    """Scenarios are found by their key, whatever their number was."""
+    once, later = tmp_path / "once", tmp_path / "later"
+    fill(once, [(A, 0, 30), (B, 0, 30)], keys=(A, B))
+    described = fill(later, [(B, 0, 30)], keys=(B,))
+    with Store(later) as store:
+        store.find([B], described)
+        assert store.missing(B, range(30)) == []
+        store.put(A, 0, 30, tables(0, 30))
+        store.merge([A, B])
+    rows = {path: pq.read_table(path / "tables" / "runs.parquet").drop_columns(["x"]) for path in (once, later)}
+    assert rows[once].equals(rows[later])
+
+
+def test_columns_that_only_some_have(tmp_path):
+    with Store(tmp_path) as store:
+        store.put(A, 0, 1, {"runs": to_bytes(pa.table({"replication": pa.array([0], pa.int32()), "x": [1.0]}))})
+        store.put(B, 0, 1, {"runs": to_bytes(pa.table({"replication": pa.array([0], pa.int32()), "y": [2.0]}))})
+        store.merge([A, B])
+    runs = pq.read_table(tmp_path / "tables" / "runs.parquet").to_pylist()
+    assert runs == [
+        {"scenario": 0, "replication": 0, "x": 1.0, "y": None},
+        {"scenario": 1, "replication": 0, "x": None, "y": 2.0},
+    ]
+
+
+def unfinished(path, blocks):
+    """A folder as a killed process leaves it."""
+    with Store(path) as store:
+        for first, last in blocks:
+            store.put(A, first, last, tables(first, last))
+
+
+def test_a_killed_run_goes_on(tmp_path, whole):
+    unfinished(tmp_path, [(0, 40), (60, 90)])
+    with Store(tmp_path) as store:
+        store.find([], {})
+        assert store.missing(A, range(120)) == [*range(40, 60), *range(90, 120)]
+        for first, last in ((40, 60), (90, 120)):
+            store.put(A, first, last, tables(first, last))
+        assert store.merge([A]) == whole[1]
+    assert content(tmp_path) == whole[0]
+
+
+def test_a_line_that_was_not_finished_does_not_count(tmp_path):
+    unfinished(tmp_path, [(0, 40), (40, 90)])
+    journal = tmp_path / "parts" / "journal.jsonl"
+    journal.write_text(journal.read_text()[:-30])
+    with Store(tmp_path) as store:
+        store.find([], {})
+        assert store.missing(A, range(90)) == list(range(40, 90))
+        store.put(A, 40, 90, tables(40, 90))  # the next line is not glued to the torn one
+    with Store(tmp_path) as store:
+        store.find([], {})
+        assert store.missing(A, range(90)) == []
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "gone"])
+def test_a_damaged_part_is_named_set_aside_and_missing(tmp_path, damage, caplog):
+    unfinished(tmp_path, [(0, 40), (40, 90)])
+    (file,) = (tmp_path / "parts").glob("*/40-90.runs.parquet")
+    bytes_ = bytearray(file.read_bytes())
+    if damage == "flip":
+        bytes_[len(bytes_) // 2] ^= 1
+        file.write_bytes(bytes_)
+    elif damage == "cut":
+        file.write_bytes(bytes_[:100])
+    else:
+        file.unlink()
+    with Store(tmp_path) as store:
+        store.find([], {})
+        assert store.missing(A, range(90)) == list(range(40, 90))
+    assert str(file) in caplog.text
+    assert file.with_name(f"{file.name}.damaged").exists() == (damage != "gone")
+
+
+def test_a_flipped_byte_anywhere_in_a_table_costs_its_replications_or_nothing(tmp_path, whole, caplog):
+    """Never a wrong number: the tables come out as they were, with only the damaged group run again."""
+    chance = random.Random(1)
+    seen = set()
+    for number in range(30):
+        path = tmp_path / str(number)
+        described = json.loads(json.dumps(fill(path, [(A, 0, 120)])))
+        name = chance.choice(["runs", "sites"])
+        file = path / "tables" / f"{name}.parquet"
+        data = bytearray(file.read_bytes())
+        data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+        file.write_bytes(data)
+        with Store(path) as store:
+            store.find([A], described)
+            missing = store.missing(A, range(120))
+            seen.add(len(missing))
+            for n in missing:
+                store.put(A, n, n + 1, tables(n, n + 1))
+            store.merge([A])
+        assert content(path).keys() >= whole[0].keys()
+        for table, bytes_ in whole[0].items():
+            assert content(path)[table] == bytes_
+    assert len(seen) > 1
+    assert "damaged" in caplog.text
+
+
+def test_a_process_killed_between_tables_and_manifest_loses_nothing(tmp_path, whole):
+    """The parts are still there, and count."""
+    before = fill(tmp_path, [(A, 0, 70)])
+    with Store(tmp_path) as store:
+        store.find([A], before)
+        store.put(A, 70, 120, tables(70, 120))
+        store.merge([A])
+    with Store(tmp_path) as store:
+        store.find([A], before)  # the manifest is still the old one
+        assert not set(store.missing(A, range(120))) & {*range(50), *range(70, 120)}
+        for n in store.missing(A, range(120)):
+            store.put(A, n, n + 1, tables(n, n + 1))
+        assert store.merge([A]) == whole[1]
+    assert content(tmp_path) == whole[0]
+
+
+def test_two_processes_on_one_folder(tmp_path):
+    with Store(tmp_path), pytest.raises(InputError, match=rf"another process \({os.getpid()}\)"), Store(tmp_path):
+        pass
+    with Store(tmp_path):  # free again
+        pass
+
+
+def test_a_failed_write_leaves_earlier_blocks(tmp_path, monkeypatch):
+    unfinished(tmp_path, [(0, 40)])
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with Store(tmp_path) as store:
+        store.find([], {})
+        monkeypatch.setattr(module.os, "replace", full)
+        with pytest.raises(OSError, match="No space"):
+            store.put(A, 40, 50, tables(40, 50))
+        monkeypatch.undo()
+    with Store(tmp_path) as store:
+        store.find([], {})
+        assert store.missing(A, range(50)) == list(range(40, 50))
+
+
+def test_the_journal_can_be_read(tmp_path):
+    unfinished(tmp_path, [(0, 40)])
+    (entry,) = map(json.loads, filter(None, (tmp_path / "parts" / "journal.jsonl").read_text().splitlines()))
+    assert (entry["key"], entry["first"], entry["last"]) == (A, 0, 40)
+    assert set(entry["files"]) == {"runs", "sites"}
