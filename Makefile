@@ -52,6 +52,7 @@ results: $(READY) ## make the published results of results/README.md anew (about
 		rm -rf results/$$experiment && \
 		$(BIN)/sim run experiment=$$experiment out=results/$$experiment || exit 1; \
 	done
+	@$(BIN)/python -m sim.results.index results
 
 lock: $(READY) ## refresh requirements.lock after a change of pyproject.toml; ARGS=--upgrade for newer versions
 	@CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/python -m piptools compile --quiet --extra dev --generate-hashes \

@@ -164,6 +164,6 @@ def _commit() -> dict[str, Any]:
     try:
         if CHECKOUT is None:
             return {"commit": None, "dirty": None}
-        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--untracked-files=no"))}
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results"))}
     except (OSError, subprocess.CalledProcessError):
         return {"commit": None, "dirty": None}
