@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 USAGE = """usage: sim run [experiment=NAME] [key=value ...]   run a study
        sim run -m key=1,2 ...                      one study after the other, a folder each (Hydra multirun)
        sim resume RUN [replications=N]             go on with a run that was stopped, or extend it
+       sim score RUN OBSERVATIONS.csv [out=DIR]    how well a run forecast what was counted since
        sim list                                    the experiments and the question each asks
        sim parameters [experiment=NAME] [key=...]  every parameter with value, unit, source
        sim run --help | --version
@@ -29,6 +30,8 @@ def main() -> None:
             _run(arguments)
         elif command == "resume":
             _resume(arguments)
+        elif command == "score":
+            _score(arguments)
         elif command == "list":
             _list()
         elif command == "parameters":
@@ -40,9 +43,12 @@ def main() -> None:
         elif command in ("--help", "-h", "help"):
             print(USAGE)
         else:
-            raise InputError(f"{command}: no such command; try run, resume, list, parameters, --help")
+            raise InputError(f"{command}: no such command; try run, resume, score, list, parameters, --help")
+        sys.stdout.flush()
     except InputError as mistake:
         _stop(mistake)
+    except BrokenPipeError:
+        _hush()
     except KeyboardInterrupt:  # before or after the replications, which keep what is done
         print("interrupted", file=sys.stderr)
         sys.exit(130)
@@ -93,8 +99,8 @@ def _job(cfg: Any) -> None:
         if many:  # Hydra catches it, prints the line, and goes on with the other jobs
             raise
         _stop(mistake)
-    except BrokenPipeError:  # `sim run | head`: everything is on disk by the time the answer is printed
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        _hush()
         code = 0
     if code == INTERRUPTED and many:  # not for Hydra to catch: the jobs that are left are not begun
         raise KeyboardInterrupt
@@ -128,6 +134,20 @@ def _resume(arguments: list[str]) -> None:
     sys.exit(code) if code else None
 
 
+def _score(arguments: list[str]) -> None:
+    """Score a run folder against a file of dated observations."""
+    from sim.errors import InputError
+    from sim.score import score
+
+    match arguments:
+        case [run, file]:
+            score(Path(run), Path(file))
+        case [run, file, out] if out.startswith("out=") and out != "out=":
+            score(Path(run), Path(file), Path(out.removeprefix("out=")))
+        case _:
+            raise InputError("usage: sim score RUN OBSERVATIONS.csv [out=DIR]")
+
+
 def _list() -> None:
     from sim.config import experiments
 
@@ -138,18 +158,22 @@ def _list() -> None:
 
 
 def _parameters(arguments: list[str]) -> None:
+    from sim.analysis import words
     from sim.config import compose_config, parameter_rows, read_study
 
     head = ("parameter", "value", "unit", "drawn per", "source", "meaning")
     rows = [head, *parameter_rows(read_study(compose_config(arguments)))]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    for row in rows:
-        print("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    print(words.table(rows))
 
 
 def _terminate(*_: object) -> NoReturn:
     """SIGTERM ends a run as Ctrl-C does: what is finished is kept."""
     raise KeyboardInterrupt
+
+
+def _hush() -> None:
+    """No reader is left (`sim run | head`): everything is on disk by the time it is printed."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _stop(mistake: Exception) -> NoReturn:

@@ -1,11 +1,13 @@
 """Where conf/ and experiments/ are, inside the installed package or beside it in a checkout, and Hydra told of them."""
 
 import csv
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from sim.errors import InputError
+from sim.observations import read
 
 _HERE = Path(__file__).resolve().parent
 
@@ -35,12 +37,35 @@ def register() -> None:
 
 def observations(series: str) -> list[dict[str, Any]]:
     """Dated observations of a series, from conf/data/observations.csv."""
-    rows = _data("observations")
+    rows = read(CONF / "data" / "observations.csv")
     found = [row for row in rows if row["series"] == series]
     if not found:
         known = ", ".join(sorted({row["series"] for row in rows}))
         raise InputError(f"observations: should be one of {known} (got {series!r})")
-    return [{**row, **{key: float(row[key]) for key in ("value", "low", "high")}} for row in found]
+    return found
+
+
+def comparators() -> list[dict[str, Any]]:
+    """What other roll-outs planned and delivered, a row a dated count, from conf/data/comparators.csv.
+
+    `plan` and `delivered` are numbers, `date` is a date, and so is `plan_date`, or None where the plan names none.
+    """
+    return [
+        {
+            **row,
+            **{name: float(row[name]) for name in ("plan", "delivered")},
+            **{name: date.fromisoformat(row[name]) if row[name] else None for name in ("plan_date", "date")},
+        }
+        for row in _data("comparators")
+    ]
+
+
+def attainment() -> dict[str, float]:
+    """Share of their plan that earlier roll-outs reached at its date: mean, sd, n, low and high of fact G10."""
+    (fact,) = (row for row in _data("facts") if row["id"] == "G10")
+    return {name: float(value) for name, value in re.findall(r"(\w+)[ =]([\d.]+)", fact["value"])} | {
+        name: float(fact[name]) for name in ("low", "high")
+    }
 
 
 def ict_exports() -> dict[date, float]:

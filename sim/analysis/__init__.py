@@ -8,6 +8,7 @@ Nothing here simulates, reads or writes files, or draws. One module per question
 - ``time_use``: where does a hub's time go?
 - ``systems``, ``waterfall``: what is claimed of each system, and where does it go?
 - ``national``: how does the country's figure scatter about its trend?
+- ``scores``: how well did a run forecast what was observed?
 - ``goals``, ``tables``: what is read from the configuration and from the tables;
 - ``words``: probabilities, dates and quantities as planners say them.
 """

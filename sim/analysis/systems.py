@@ -61,8 +61,7 @@ def systems_text(entries: Sequence[Mapping[str, Any]]) -> str:
     """The same as lines of text: a table of systems, medians with the range of 8 in 10 runs in brackets."""
     if not entries:
         return ""
-    head = ["", "sites open", "jobs", "exports a year"]
-    table = [head]
+    table = [["", "sites open", "jobs", "exports a year"]]
     for entry in entries:
         row = [str(entry["name"])]
         for what, metric in CLAIMED.items():
@@ -71,7 +70,5 @@ def systems_text(entries: Sequence[Mapping[str, Any]]) -> str:
             spread = f" ({low} to {high})" if low != high else ""
             row.append(f"{words.amount(metric, figure['claimed'])} -> {median}{spread}")
         table.append(row)
-    widths = [max(len(row[i]) for row in table) for i in range(len(head))]
-    lines = ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
     when = words.day(date.fromisoformat(str(entries[0]["date"])))
-    return f"Claimed -> simulated on {when}, median (8 in 10 runs):\n" + "\n".join(lines)
+    return f"Claimed -> simulated on {when}, median (8 in 10 runs):\n{words.table(table)}"

@@ -19,6 +19,9 @@ MONTHLY_COLUMNS = {"hubs_open": "open", "sites_open": "open"}
 """Metrics whose column in the monthly table has another name: sites are counted there by state."""
 HUBS = {"hubs_open": "hub"}
 """Metrics that count one kind of site without saying so."""
+QUANTILES = {"p05": 0.05, "p10": 0.10, "p25": 0.25, "p50": 0.50, "p75": 0.75, "p90": 0.90, "p95": 0.95}
+FEW = 20
+"""Below this many replications the outer quantiles are made up between runs."""
 
 
 class Paths(NamedTuple):
@@ -33,6 +36,18 @@ class Paths(NamedTuple):
         if index < 0:
             raise ValueError(f"nothing was recorded by {day}")
         return self.values[:, index]
+
+    def between(self, day: date) -> Floats | None:
+        """Values on a day, linear between the recorded dates, shape (replications,); None outside these dates."""
+        dates, x = self.dates.astype(np.float64), np.datetime64(day, "D").astype(np.float64)
+        if not dates.size or not dates[0] <= x <= dates[-1]:
+            return None
+        return np.array([np.interp(x, dates, path) for path in self.values])
+
+
+def quantiles(values: Floats) -> dict[str, Floats]:
+    """`QUANTILES` over replications, each of shape (dates,), of `values` of shape (replications, dates) or fewer."""
+    return dict(zip(QUANTILES, np.quantile(values, list(QUANTILES.values()), axis=0), strict=True))
 
 
 def scenarios(table: pa.Table) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date
 from math import ceil, floor
@@ -11,6 +12,7 @@ from sim.analysis.intervals import proportion
 PHRASES = {
     "hubs_open": "{} hubs open",
     "sites_open": "{} sites open",
+    "sites_open.stp": "{} software technology parks open",
     "jobs_supported": "{} jobs supported",
     "jobs_created": "{} jobs created",
     "jobs_additional": "{} additional jobs",
@@ -69,8 +71,9 @@ def name(metric: str) -> str:
 
 def quantity(metric: str, value: float) -> str:
     """A value with the name of its metric: 250 hubs open, $150m of exports a year, 25,000 jobs supported in hubs."""
-    base, _, kind = metric.partition(".")
+    base, _, kind = (metric, "", "") if metric in PHRASES else metric.partition(".")
     said = PHRASES.get(base, f"{{}} {name(base)}").format(amount(base, value))
+    said = re.sub(r"^(1 (?:[a-z]+ )*?(?:hub|job|park|site))s\b", r"\1", said)
     return said + (f" in {system(kind)}" if kind else "")
 
 
@@ -79,12 +82,27 @@ def listed(items: Sequence[str]) -> str:
     return f"{', '.join(items[:-1])} and {items[-1]}" if len(items) > 1 else "".join(items)
 
 
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells as lines of text with aligned columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def capital(text: str) -> str:
+    """A text with a capital first letter, names within it as they are."""
+    return text[:1].upper() + text[1:]
+
+
+def difference(metric: str, distance: float) -> str:
+    """How far two values of a metric are apart: 18,200, $20m, 3 points."""
+    if metric.partition(".")[0].endswith("_share"):
+        return f"{number(100 * distance)} points"
+    return amount(metric, distance)
+
+
 def shortfall(metric: str, median: float, level: float) -> str:
     """A median beside a goal: median 6,800: 18,200 short of 25,000."""
-    distance = abs(level - median)
-    gap = (
-        f"{number(100 * distance)} points" if metric.partition(".")[0].endswith("_share") else amount(metric, distance)
-    )
+    gap = difference(metric, abs(level - median))
     side = f"{gap} short of" if median < level else f"{gap} above" if median > level else "exactly"
     return f"median {amount(metric, median)}: {side} {amount(metric, level)}"
 

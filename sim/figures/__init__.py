@@ -26,6 +26,7 @@ def draw_all(run: Run, folder: Path) -> list[Path]:
         outcome_dots,
         portfolio_exports,
         portfolio_jobs,
+        reference_class,
         regions,
         sweep_heatmap,
         system_shares,
@@ -36,6 +37,6 @@ def draw_all(run: Run, folder: Path) -> list[Path]:
 
     if len(run.manifest.get("scenarios") or ()) > 1:
         return sweep_heatmap.draw(run, folder)
-    single = (hubs_open, jobs, goal_probability, outcome_dots, time_use, exports, regions, tile_map)
+    single = (hubs_open, jobs, goal_probability, outcome_dots, time_use, exports, regions, tile_map, reference_class)
     portfolio = (portfolio_jobs, portfolio_exports, claims, waterfall, system_shares, national_exports)
     return [path for figure in (*single, *portfolio) for path in figure.draw(run, folder)]

@@ -15,14 +15,11 @@ from sim.analysis import words
 from sim.analysis.goals import Goal
 from sim.analysis.intervals import Floats
 from sim.analysis.reached import Dates
-from sim.analysis.tables import Paths, national
+from sim.analysis.tables import FEW, Paths, national, quantiles
 from sim.figures import style
 from sim.figures.style import Label, Run
 
-QUANTILES = {"p05": 0.05, "p10": 0.10, "p25": 0.25, "p50": 0.50, "p75": 0.75, "p90": 0.90, "p95": 0.95}
 BANDS = (("p05", "p95", 0.14), ("p10", "p90", 0.14), ("p25", "p75", 0.30))
-FEW = 20
-"""Below this many replications the outer quantiles are made up between runs: each run is drawn instead."""
 
 
 def draw_metric(
@@ -64,7 +61,7 @@ def draw_metric(
 def draw_fan(
     axes: Axes, metric: str, paths: Paths, goals: Sequence[Goal], include: Sequence[tuple[date, float]] = ()
 ) -> None:
-    """Draw median and bands (or each run, if they are few), goals due within the dates, and direct labels.
+    """Draw median and bands (or, below `FEW` runs, each of them), goals due within the dates, and direct labels.
 
     The axes also make room for the points to `include`.
     """
@@ -122,11 +119,6 @@ def due_within(goals: Iterable[Goal], dates: Dates) -> list[Goal]:
     """Goals that fall due from the first to the last of the dates: what a figure over them can show."""
     first, last = dates[[0, -1]].tolist()
     return [goal for goal in goals if first <= goal.by <= last]
-
-
-def quantiles(values: Floats) -> dict[str, Floats]:
-    """Quantiles over replications, each of shape (dates,), of `values` of shape (replications, dates)."""
-    return dict(zip(QUANTILES, np.quantile(values, list(QUANTILES.values()), axis=0), strict=True))
 
 
 def fan_columns(metric: str, paths: Paths) -> dict[str, list[Any]]:

@@ -13,9 +13,9 @@ from matplotlib.ticker import FuncFormatter
 from sim.analysis import words
 from sim.analysis.goals import Goal
 from sim.analysis.reached import Curve, held_on, reached_by
-from sim.analysis.tables import finished, has_paths, met_by_date, national, of_scenario, reached
+from sim.analysis.tables import FEW, finished, has_paths, met_by_date, national, of_scenario, reached
 from sim.figures import style
-from sim.figures.fan import FEW, mark_dates, time_axis
+from sim.figures.fan import mark_dates, time_axis
 from sim.figures.style import Label, Run
 
 BOX = {"facecolor": "white", "edgecolor": "none"}

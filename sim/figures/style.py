@@ -229,8 +229,7 @@ def save(figure: Figure, folder: Path, name: str, run: Run, columns: Mapping[str
     Parameters
     ----------
     columns : mapping of equally long sequences
-        The plotted numbers, one observation a row. Floats are written so that they read back exactly; None, nan
-        and NaT are left empty.
+        The plotted numbers, as `write_csv` takes them.
     """
     manifest = run.manifest
     printed = " ".join(text.get_text() for text in figure.texts)
@@ -239,14 +238,27 @@ def save(figure: Figure, folder: Path, name: str, run: Run, columns: Mapping[str
         "Description": f"{printed} (config {manifest['config_digest']})",
         "Software": f"sim {manifest['version']}",
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    png, table = folder / f"{name}.png", folder / f"{name}.csv"
+    table = write_csv(folder, name, columns)
+    png = table.with_suffix(".png")
     figure.savefig(png, metadata=metadata)
+    return [png, table]
+
+
+def write_csv(folder: Path, name: str, columns: Mapping[str, Sequence[Any]]) -> Path:
+    """Write NAME.csv and return its path.
+
+    Parameters
+    ----------
+    columns : mapping of equally long sequences
+        One observation a row. Floats are written so that they read back exactly; None, nan and NaT are left empty.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    table = folder / f"{name}.csv"
     with table.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows([_cell(value) for value in row] for row in zip(*columns.values(), strict=True))
-    return [png, table]
+    return table
 
 
 def axes_size(axes: Axes) -> tuple[float, float]:

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from math import isfinite
 from importlib.metadata import version
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +70,16 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def open_run(path: Path) -> Run:
     """Open a run folder, or raise InputError if it is none."""
-    if not (path / "manifest.json").is_file():
-        raise InputError(f"{path}: is not a run folder (it has no manifest.json)")
+    if not _is_run(path):
+        raise InputError(f"{path}: is not a run folder (it has no manifest.json of a run)")
     return Run(path)
+
+
+def _is_run(path: Path) -> bool:
+    try:
+        return {"config", "scenarios", "tables"} <= Run(path).manifest.keys()
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 @contextmanager
@@ -91,10 +98,12 @@ def begin(path: Path, manifest: Mapping[str, Any]) -> Iterator[Store]:
     except OSError as error:
         raise InputError(f"out: cannot write to {path} ({error.strerror})") from None
     earlier: dict[str, Any] = {}
-    if "manifest.json" in there:
+    if _is_run(path):
         earlier = Run(path).manifest
         if why := _differs(earlier, manifest):
-            raise InputError(f"out: {path} holds other results ({why}), which are never overwritten; choose another folder")
+            raise InputError(
+                f"out: {path} holds other results ({why}), which are never overwritten; choose another folder"
+            )
     elif there - {"parts"}:
         raise InputError(f"out: {path} is not empty; results are never overwritten, choose another folder")
     with Store(path) as store:
@@ -164,6 +173,9 @@ def _commit() -> dict[str, Any]:
     try:
         if CHECKOUT is None:
             return {"commit": None, "dirty": None}
-        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results"))}
+        return {
+            "commit": git("rev-parse", "HEAD"),
+            "dirty": bool(git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")),
+        }
     except (OSError, subprocess.CalledProcessError):
         return {"commit": None, "dirty": None}

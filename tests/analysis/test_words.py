@@ -51,6 +51,8 @@ def test_quantities():
     assert words.quantity("hubs_open", 250) == "250 hubs open"
     assert words.quantity("exports_usd_per_year", 150e6) == "$150m of exports a year"
     assert words.quantity("women_share", 0.2) == "20% women"
+    assert words.quantity("sites_open.stp", 50) == "50 software technology parks open"
+    assert words.quantity("sites_open.karachi_park", 0) == "0 sites open in the Karachi park"
     assert words.quantity("seats_of_a_new_kind", 1234.4) == "1,234 seats of a new kind"
     assert words.amount("hubs_open", 53.2) == "53"
     assert words.name("women_share") == "share of women"
@@ -66,3 +68,24 @@ def test_shortfall():
 def test_percent_keeps_none_and_all():
     assert [words.percent(x) for x in (0, 0.001, 0.01, 0.994, 0.999, 1)] == ["0%", "<1%", "1%", "99%", ">99%", "100%"]
     assert not {words.percent(k / 400) for k in range(1, 400)} & {"0%", "100%"}
+
+
+def test_one_is_not_said_as_many():
+    assert words.quantity("hubs_open", 1) == "1 hub open"
+    assert words.quantity("sites_open.stp", 1) == "1 software technology park open"
+    assert words.quantity("jobs_supported.hub", 1) == "1 job supported in hubs"
+    assert words.quantity("jobs_additional", 1) == "1 additional job"
+    assert words.quantity("hubs_open", 21) == "21 hubs open"
+    assert words.quantity("hubs_open", 1.5) == "1.5 hubs open"
+
+
+def test_differences():
+    assert words.difference("women_share.hub", 0.031) == "3.1 points"
+    assert words.difference("exports_usd_per_year", 2e7) == "$20m"
+    assert words.difference("hubs_open", 4.5) == "4.5"
+
+
+def test_table_and_capital():
+    assert words.table([["", "b"], ["long", ""], ["x", "y"]]) == "      b\nlong\nx     y"
+    assert words.capital("sites open in the Islamabad park") == "Sites open in the Islamabad park"
+    assert words.capital("") == ""

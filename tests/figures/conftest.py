@@ -1,5 +1,6 @@
 """A synthetic run folder: random but repeatable tables in the shape that the figures read."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import product
@@ -9,6 +10,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from sim.figures import style
 
 GOALS = {
     "hubs_2027_02": {"metric": "hubs_open", "level": 250, "by": "2027-02-28", "label": "250 hubs by February 2027"},
@@ -228,3 +233,35 @@ def portfolio(make_run):
 def sweep(make_run):
     """A sweep over two levers."""
     return make_run(replications=12, grid={"calls.applications": [48, 96, 144], "rollout.committee": [20, 40]})
+
+
+@pytest.fixture
+def saved(monkeypatch) -> dict[str, Figure]:
+    """Figures by name, as they are saved."""
+    figures: dict[str, Figure] = {}
+    save = style.save
+
+    def look(figure, folder, name, run, columns):
+        figures[name] = figure
+        return save(figure, folder, name, run, columns)
+
+    monkeypatch.setattr(style, "save", look)
+    return figures
+
+
+@pytest.fixture
+def cut_off() -> Callable[[Figure], list[str]]:
+    """Say which texts reach beyond their figure; tick labels aside."""
+
+    def look(figure: Figure) -> list[str]:
+        figure.draw_without_rendering()  # legends keep the place of their last drawing, which had another resolution
+        ticks = {text for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for text in axis.get_ticklabels()}
+        found = []
+        for text in figure.findobj(Text):
+            if text.get_text() and text.get_visible() and text not in ticks:
+                box = text.get_window_extent(figure.canvas.get_renderer())
+                if min(box.x0, box.y0) < -1 or box.x1 > figure.bbox.x1 + 1 or box.y1 > figure.bbox.y1 + 1:
+                    found.append(text.get_text())
+        return found
+
+    return look

@@ -26,12 +26,12 @@ from sim.figures import (
 )
 
 SINGLE = (hubs_open, jobs, goal_probability, outcome_dots, time_use, exports)
-NAMES = ["hubs_open", "jobs", "goal_probability", "outcome_dots", "time_use", "exports"]
+NAMES = ["hubs_open", "jobs", "goal_probability", "outcome_dots", "time_use", "exports", "reference_class"]
 HISTORY = {"start": date(2023, 10, 31), "end": date(2025, 11, 14), "initial": 0, "hubs_a_month": 1.6}
 OBSERVED = [
-    {"series": "hubs_functional", "date": "2024-02-06", "value": "1000", "low": "900", "high": "1100"},
+    {"series": "hubs_functional", "date": "2024-02-06", "value": 1000, "low": 900, "high": 1100},
     {"series": "hubs_functional", "date": date(2025, 11, 14), "value": 41, "low": 40, "high": 45},
-    {"series": "hubs_functional", "date": "2025-06-30", "value": 40, "low": None, "high": ""},
+    {"series": "hubs_functional", "date": "2025-06-30", "value": 40, "low": None, "high": None},
     {"series": "hubs_functional", "date": "2019-01-01", "value": 1, "low": 1, "high": 1},
     {"series": "stp_parks", "date": "2025-06-30", "value": 43, "low": 43, "high": 43},
 ]
@@ -183,9 +183,9 @@ def test_observations_in_and_out_of_the_band(make_run, tmp_path):
 
 
 def test_observation_between_recorded_dates_is_interpolated(make_run, tmp_path):
-    run = make_run(replications=1, **HISTORY)
+    run = make_run(replications=2, **HISTORY)
     totals = national(run, "open")
-    before, after = totals[date(2025, 5, 31)][0], totals[date(2025, 6, 30)][0]
+    before, after = (np.mean(totals[day]) for day in (date(2025, 5, 31), date(2025, 6, 30)))
     row = {"series": "hubs_open", "date": "2025-06-15", "value": before + (after - before) / 2}
     (seen,) = [row for row in read(observations.draw(run, tmp_path, [row])) if row["kind"] == "observed"]
     assert float(seen["p50"]) == pytest.approx(before + (after - before) / 2)
@@ -260,7 +260,11 @@ def test_extremes_draw_without_a_warning(shape, make_run, tmp_path):
 
 @pytest.mark.parametrize(
     ("kept", "drawn"),
-    [("runs", ["outcome_dots"]), ("monthly", ["hubs_open", "jobs", "exports"]), ("sites", ["time_use"])],
+    [
+        ("runs", ["outcome_dots", "reference_class"]),
+        ("monthly", ["hubs_open", "jobs", "exports"]),
+        ("sites", ["time_use"]),
+    ],
 )
 def test_what_was_not_kept_is_not_drawn(kept, drawn, make_run, tmp_path):
     run = make_run(replications=2)

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
-from matplotlib.text import Text
 from scipy import stats
 
 from sim.figures import (
@@ -19,7 +17,6 @@ from sim.figures import (
     portfolio_exports,
     portfolio_jobs,
     regions,
-    style,
     sweep_heatmap,
     system_shares,
     tile_map,
@@ -31,6 +28,7 @@ DAY = date(2027, 12, 31)
 PORTFOLIO = (portfolio_jobs, portfolio_exports, claims, waterfall, system_shares, national_exports)
 NAMES = [
     *("hubs_open", "jobs", "goal_probability", "outcome_dots", "time_use", "exports", "regions", "tile_map"),
+    "reference_class",
     *("portfolio_jobs", "portfolio_exports", "claims", "waterfall_jobs", "waterfall_exports", "system_shares"),
     "national_exports",
 ]
@@ -225,38 +223,11 @@ EXTREMES = {
 }
 
 
-@pytest.fixture
-def saved(monkeypatch):
-    """Figures by name, as they are saved."""
-    figures: dict[str, Figure] = {}
-    save = style.save
-
-    def look(figure, folder, name, run, columns):
-        figures[name] = figure
-        return save(figure, folder, name, run, columns)
-
-    monkeypatch.setattr(style, "save", look)
-    return figures
-
-
-def cut_off(figure: Figure) -> list[str]:
-    """Texts that reach beyond their figure; tick labels aside."""
-    figure.draw_without_rendering()  # legends keep the place of their last drawing, which had another resolution
-    ticks = {text for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for text in axis.get_ticklabels()}
-    found = []
-    for text in figure.findobj(Text):
-        if text.get_text() and text.get_visible() and text not in ticks:
-            box = text.get_window_extent(figure.canvas.get_renderer())
-            if min(box.x0, box.y0) < -1 or box.x1 > figure.bbox.x1 + 1 or box.y1 > figure.bbox.y1 + 1:
-                found.append(text.get_text())
-    return found
-
-
 @pytest.mark.parametrize("shape", EXTREMES.values(), ids=EXTREMES)
-def test_extremes_draw_without_a_warning(shape, make_run, tmp_path, saved):
+def test_extremes_draw_without_a_warning(shape, make_run, tmp_path, saved, cut_off):
     paths = draw_all(make_run(portfolio=True, **shape), tmp_path)
     assert all(path.stat().st_size for path in paths)
-    expected = set(NAMES) - (set() if shape.get("goals", True) else {"goal_probability"})
+    expected = set(NAMES) - (set() if shape.get("goals", True) else {"goal_probability", "reference_class"})
     assert {path.stem for path in paths} == set(saved) == expected
     assert not {name: cut_off(figure) for name, figure in saved.items() if cut_off(figure)}
 
@@ -290,4 +261,4 @@ def test_what_was_not_kept_is_not_drawn(make_run, tmp_path):
     run.table = {"runs": run.table("runs")}.__getitem__
     run.manifest["tables"] = {"runs": {}}
     names = {path.stem for path in draw_all(run, tmp_path)}
-    assert names == {"outcome_dots", "claims", "waterfall_jobs", "waterfall_exports"}
+    assert names == {"outcome_dots", "reference_class", "claims", "waterfall_jobs", "waterfall_exports"}

@@ -1,35 +1,13 @@
 """The command line: what it lists, and what it says to bad input."""
 
-import signal
-import sys
-
 import pytest
 
-from sim import cli, figures
+from sim import figures
 from sim.config import experiments
 from sim.model.parameters import walk
 from sim.results.folder import open_run
 from sim.study import montecarlo
 from tests.helpers import study
-
-
-@pytest.fixture
-def sim(tmp_path, monkeypatch, capsys):
-    """Call `sim` in an empty folder: sim(arguments) -> (exit code, output, errors)."""
-    monkeypatch.chdir(tmp_path)
-    handler = signal.getsignal(signal.SIGTERM)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["sim", *arguments])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        return code, *capsys.readouterr()
-
-    yield call
-    signal.signal(signal.SIGTERM, handler)
 
 
 def test_help(sim):
@@ -96,7 +74,7 @@ BAD = [
     (["run", "=3"], ["=3"]),
     (["run", "out=file/run", "replications=1"], ["out", "file/run"]),
     (["parameters", "hiring.atrition=2"], ["hiring.atrition", "did you mean hiring.attrition?"]),
-    (["rnu"], ["rnu", "run, list, parameters"]),
+    (["rnu"], ["rnu", "run, resume, score, list, parameters"]),
 ]  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from scipy.integrate import quad
 
 from sim.config import experiments, read_study
 from sim.model.parameters import OVERRIDDEN, walk
-from sim.sources import CONF, EXPERIMENTS, observations
+from sim.sources import CONF, EXPERIMENTS, attainment, comparators, observations
 from tests.helpers import composed, metric, run, study
 
 NAMES = [name for name, _ in experiments()]
@@ -169,6 +169,18 @@ def test_observations_stand_on_facts():
         assert set(row["fact_ids"].split()) <= known
         assert float(row["low"]) <= float(row["value"]) <= float(row["high"])
     assert [row["value"] for row in observations("hubs_functional")] == [1, 14, 40, 40, 41]
+
+
+def test_comparators_stand_on_facts():
+    known = facts()
+    rows = comparators()
+    for row in rows:
+        assert row["fact_ids"]
+        assert set(row["fact_ids"].split()) <= known
+        assert 0 < row["delivered"] <= 1.1 * row["plan"]
+    plans = {(row["programme"], row["plan"], row["plan_date"]) for row in rows}
+    assert len(plans) == len({row["programme"] for row in rows})  # one plan each
+    assert attainment() == {"mean": 0.65, "sd": 0.34, "n": 8, "low": 0.03, "high": 1}
 
 
 def test_the_history_records_the_observed_days():

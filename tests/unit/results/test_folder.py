@@ -79,7 +79,7 @@ def test_the_same_scenarios_and_more_are_taken_on(tmp_path):
 def test_json_is_written_whole(tmp_path):
     folder.write_json(tmp_path / "manifest.json", {"a": "Rs 1 – 2", "config": {"seed": 1}})
     assert [file.name for file in tmp_path.iterdir()] == ["manifest.json"]
-    run = folder.open_run(tmp_path)
+    run = folder.Run(tmp_path)
     assert (run.manifest["a"], run.config) == ("Rs 1 – 2", {"seed": 1})
 
 
