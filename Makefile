@@ -23,7 +23,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test verify verify-short bench results lock clean
+.PHONY: help run test verify verify-short verify-docs bench results lock clean
 
 help: ## this list
 	@echo "make TARGET [ARGS=\"...\"] [PYTHON=python3.12]"
@@ -43,6 +43,9 @@ verify: $(READY) ## the whole statistical verification suite
 
 verify-short: $(READY) ## the quick part of it
 	@$(BIN)/python -m pytest tests/verification -m short $(ARGS)
+
+verify-docs: $(READY) ## make docs/verification.md anew: every check with its picture, and the tables (about 4 minutes)
+	@$(BIN)/python -m tests.verification.docs
 
 bench: $(READY) ## how fast the simulation runs
 	@$(BIN)/python tests/benchmarks/bench.py $(ARGS)

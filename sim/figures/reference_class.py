@@ -43,8 +43,8 @@ def draw(run: Run, folder: Path) -> list[Path]:
     facts = sorted({fact for cell in cells for fact in str(cell["fact_ids"]).split()})
     caption = (
         "Share of the planned number that was counted: filled by the plan's own date, open after it, square where the "
-        f"plan names none. Green: {mean['n']:.0f} plans at their dates (G10, which rests on most of these), mean "
-        f"and one sd. Blue: hubs open in {rows.num_rows:,} runs, median and 8 in 10 runs. What is doubtful of a count "
+        f"plan names none. Green: {mean['n']:.0f} plans at their dates (G10, likely with most of these), mean and one "
+        f"sd. Blue: hubs open in {rows.num_rows:,} runs, median and 8 in 10 runs. What is doubtful of a count "
         f"is noted in the CSV. Facts: {', '.join(facts)}."
     )
     figure = style.new_figure(9.5, 1.9 + 0.42 * len(groups), run, caption)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from subprocess import PIPE, Popen
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -13,7 +14,7 @@ from sim.model.metrics import metrics
 from sim.observations import COLUMNS
 from sim.results.folder import open_run
 from sim.workflow import run
-from tests.helpers import config
+from tests.helpers import SIM, clean_environment, config
 
 HEAD = ",".join(COLUMNS)
 SEEN = "hubs_functional,2026-02-10,44,40,48,calibration,A03,"
@@ -233,6 +234,16 @@ def test_earlier_scores_among_other_things_are_left_alone(sim, tmp_path, finishe
     assert code == 2
     assert "old holds something else than scores of seen.csv" in err
     assert {file.name for file in (tmp_path / "old").iterdir()} == before
+
+
+def test_a_reader_who_leaves_is_no_mistake(tmp_path, finished):
+    """As in `sim score ... | head`."""
+    observe(tmp_path, SEEN)
+    command = [*SIM, "score", finished, "seen.csv", "out=new"]
+    with Popen(command, cwd=tmp_path, env=clean_environment(), stdout=PIPE, stderr=PIPE, text=True) as process:
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait()) == ("", 0)
+    assert (tmp_path / "new" / "score.png").exists()
 
 
 def test_a_file_is_no_folder(sim, tmp_path, finished):
