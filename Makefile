@@ -23,7 +23,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test verify verify-short verify-docs bench results lock clean
+.PHONY: help run test verify verify-short verify-docs bench results calibrate lock clean
 
 help: ## this list
 	@echo "make TARGET [ARGS=\"...\"] [PYTHON=python3.12]"
@@ -51,11 +51,15 @@ bench: $(READY) ## how fast the simulation runs
 	@$(BIN)/python tests/benchmarks/bench.py $(ARGS)
 
 results: $(READY) ## make the published results of results/README.md anew (about 10 minutes)
-	@for experiment in $$($(BIN)/sim list | cut -d ' ' -f 1); do \
+	@for experiment in $$($(BIN)/sim list | cut -d ' ' -f 1 | grep -v calibrated); do \
 		rm -rf results/$$experiment && \
 		$(BIN)/sim run experiment=$$experiment out=results/$$experiment || exit 1; \
 	done
 	@$(BIN)/python -m sim.results.index results
+
+calibrate: $(READY) ## hold the parameters to the dated counts again (about 5 minutes): makes conf/data/states.json
+	@rm -rf results/calibrated && $(BIN)/sim run experiment=calibrated out=results/calibrated
+	@cp results/calibrated/states.json conf/data/states.json
 
 lock: $(READY) ## refresh requirements.lock after a change of pyproject.toml; ARGS=--upgrade for newer versions
 	@CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/python -m piptools compile --quiet --extra dev --generate-hashes \

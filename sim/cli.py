@@ -83,8 +83,8 @@ def _job(cfg: Any) -> None:
     """What Hydra runs: once, or for every combination of a multirun."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
-    from omegaconf import OmegaConf
 
+    from sim.config import plain
     from sim.errors import InputError
     from sim.workflow import INTERRUPTED, run
 
@@ -92,9 +92,8 @@ def _job(cfg: Any) -> None:
     many = hydra_config.mode == RunMode.MULTIRUN
     out = Path(hydra_config.sweep.dir) / str(hydra_config.job.num) if many else None
     command = ["sim", "run", *hydra_config.overrides.task]
-    config: Any = OmegaConf.to_container(cfg, resolve=True)
     try:
-        code = run(config, hydra_config.runtime.choices["experiment"], out, command)
+        code = run(plain(cfg), hydra_config.runtime.choices["experiment"], out, command)
     except InputError as mistake:
         if many:  # Hydra catches it, prints the line, and goes on with the other jobs
             raise

@@ -5,6 +5,7 @@ import difflib
 import json
 from collections.abc import Iterator
 from contextlib import nullcontext
+from functools import lru_cache
 from hashlib import sha256
 from itertools import product
 from pathlib import Path
@@ -22,6 +23,8 @@ from sim.errors import InputError
 from sim.model.metrics import metrics
 from sim.model.parameters import Group, Parameter, World, walk
 from sim.sources import CONF, EXPERIMENTS, register
+
+STATES = "start.states_file"
 
 HOW_IT_RUNS = ("workers", "out", "only", "observations")
 """Keys that say how a study is run or drawn, not what comes out."""
@@ -81,9 +84,9 @@ class Sweep(BaseModel):
         return self
 
     def combinations(self) -> list[dict[str, Any]]:
-        """Overrides of each scenario."""
+        """Overrides of each scenario, without their names."""
         if self.listed:
-            return [dict(one) for one in self.listed]
+            return [{key: value for key, value in one.items() if key != "name"} for one in self.listed]
         if self.zipped:
             return [dict(zip(self.zipped, values, strict=True)) for values in zip(*self.zipped.values(), strict=True)]
         return [dict(zip(self.grid, values, strict=True)) for values in product(*self.grid.values())]
@@ -98,7 +101,62 @@ class Sweep(BaseModel):
                     yield f"sweep.{kind}.{key}", key, value
         for i, one in enumerate(self.listed):
             for key, value in one.items():
-                yield f"sweep.list.{i}.{key}", key, value
+                if key != "name":
+                    yield f"sweep.list.{i}.{key}", key, value
+
+    def names(self) -> list[str]:
+        """What each scenario is called: by its entry in the list, or by its levers and their values."""
+        given = [one.get("name") for one in self.listed] or [None] * len(self.combinations())
+        return [
+            str(name) if name else ", ".join(_alternative(key, value) for key, value in overrides.items())
+            for name, overrides in zip(given, self.combinations(), strict=True)
+        ]
+
+
+class Plan(BaseModel):
+    """A kind of study, or a part of it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MonteCarlo(Plan):
+    """Run the replications of the world as it stands, or of every scenario of the sweep."""
+
+    kind: Literal["montecarlo"]
+
+
+class Discrepancy(Plan):
+    """What the model leaves out of an observation, as a standard deviation, and why; the dates it may be of."""
+
+    dates: list[datetime.date] = []  # none: the date it has
+    sd: float = Field(gt=0, allow_inf_nan=False)
+    why: str
+
+
+class Calibrate(Plan):
+    """Hold uncertain parameters to dated observations (approximate Bayesian computation on a quasi-random design).
+
+    Replications are those of the design. `parameters` are the ones whose values are kept, `since_call` the months
+    since the latest call that the end may have, `draws` the number of states kept, `truths` how many runs of the
+    design take the part of the truth to check the method by. `forecast` is the experiment that is then run under
+    prior and posterior.
+    """
+
+    kind: Literal["calibrate"]
+    series: str
+    metric: str
+    discrepancy: dict[datetime.date, Discrepancy]
+    parameters: list[str]
+    since_call: tuple[float, float]
+    draws: int = Field(ge=1)
+    truths: int = Field(ge=1)
+    forecast: str
+    forecast_replications: int = Field(ge=1)
+
+
+def _alternative(key: str, value: Any) -> str:
+    """A lever and its value in words; an option of a config group speaks for itself."""
+    return str(value) if key in GROUPS else f"{key}={value}"
 
 
 class Study(World):
@@ -115,6 +173,9 @@ class Study(World):
     record_on: list[datetime.date]
     observations: str | None
     tables: list[Literal["runs", "monthly", "sites"]]
+    study: MonteCarlo | Calibrate = Field(discriminator="kind")
+    design: Literal["random", "sobol"]
+    designed: list[str]
     sweep: Sweep
     out: Path | None
 
@@ -132,8 +193,8 @@ class Study(World):
 
     @property
     def judged(self) -> list[datetime.date]:
-        """Dates the metrics are taken at: those of the goals, or the last day if there is no goal."""
-        return sorted({goal.by for goal in self.goals.values()} or {self.end})
+        """Dates the metrics are taken at: those of the goals and `record_on`, or else the last day."""
+        return sorted({*(goal.by for goal in self.goals.values()), *self.record_on} or {self.end})
 
 
 def experiments() -> Iterator[tuple[str, str]]:
@@ -194,6 +255,35 @@ def _one_line(error: object) -> str:
     return text.split(" Config search path:")[0].split(" See https:")[0]
 
 
+def plain(cfg: DictConfig) -> dict[str, Any]:
+    """A composed configuration as plain data, with the states of the start date read from their file.
+
+    Raises
+    ------
+    InputError
+        If a value refers to another that is not there, or the file cannot be read.
+    """
+    try:
+        raw: Any = OmegaConf.to_container(cfg, resolve=True)
+    except OmegaConfBaseException as error:
+        raise InputError(_one_line(error)) from None
+    start = raw.get("start")
+    if isinstance(start, dict) and start.get("states_file"):
+        start |= read_states(start["states_file"])
+    return raw
+
+
+@lru_cache(maxsize=8)
+def read_states(file: str) -> dict[str, Any]:
+    """`states` and `prior` of a file: one of conf/data, or a path."""
+    path = CONF / "data" / file if (CONF / "data" / file).is_file() else Path(file)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return {"states": content["states"], "prior": content["prior"]}
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"start.states_file: cannot read {file} ({error})") from None
+
+
 def read_study(cfg: DictConfig | dict[str, Any]) -> Study:
     """Validate a composed configuration; all mistakes at once.
 
@@ -203,11 +293,7 @@ def read_study(cfg: DictConfig | dict[str, Any]) -> Study:
         With a line for each mistake: the key, what is allowed, the value.
     """
     try:
-        raw = OmegaConf.to_container(cfg, resolve=True) if isinstance(cfg, DictConfig) else cfg
-    except OmegaConfBaseException as error:
-        raise InputError(_one_line(error)) from None
-    try:
-        return Study.model_validate(raw)
+        return Study.model_validate(plain(cfg) if isinstance(cfg, DictConfig) else cfg)
     except ValidationError as errors:
         lines = [_validation_message(dict(error)) for error in errors.errors()]
         raise InputError("\n".join(dict.fromkeys(lines))) from None
@@ -259,7 +345,7 @@ def dotted_keys(node: Any, prefix: str = "") -> list[str]:
 
 
 def resolve(cfg: dict[str, Any]) -> dict[str, Any]:
-    """Add to `sweep.options` what the config groups' options named in the sweep contain; the rest stays as it is."""
+    """Add to `sweep.options` what config groups' options and files named in the sweep contain; the rest stays."""
     sweep = read_study(cfg).sweep
     options: dict[str, dict[str, Any]] = json.loads(json.dumps(sweep.options))
     for where, key, value in sweep.named_values():
@@ -269,6 +355,8 @@ def resolve(cfg: dict[str, Any]) -> dict[str, Any]:
                 raise InputError(f"{where}: should be one of {', '.join(known)} (got {value!r})")
             content = OmegaConf.to_container(compose_config(["experiment=baseline", f"{key}={value}"])[key])
             options.setdefault(key, {})[value] = content
+        elif key == STATES and value and value not in options.get(key, {}):
+            options.setdefault(key, {})[value] = read_states(value)
     return cfg | {"sweep": {**cfg["sweep"], "options": options}} if options else cfg
 
 
@@ -278,13 +366,17 @@ def scenarios(cfg: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]
     sweep = read_study(cfg).sweep
     places = {key: where for where, key, _ in sweep.named_values()}
     for key, where in places.items():
-        if key.split(".")[0] not in SWEPT and key != "start.open_hubs":
-            raise InputError(f"{where}: should begin with one of {', '.join(SWEPT)}, or be start.open_hubs")
+        if key.split(".")[0] not in SWEPT and key not in ("start.open_hubs", STATES):
+            raise InputError(f"{where}: should begin with one of {', '.join(SWEPT)}, or be start.open_hubs or {STATES}")
     expanded = []
     for overrides in sweep.combinations():
         variant = json.loads(json.dumps(cfg)) | {"sweep": {}}
         for key, value in overrides.items():
-            _assign(variant, key, sweep.options.get(key, {}).get(value) if key in GROUPS else value, places[key])
+            if key in GROUPS:
+                value = sweep.options[key][value]
+            _assign(variant, key, value, places[key])
+            if key == STATES:
+                variant["start"] |= sweep.options[key][value] if value else {"states": [], "prior": {}}
         read_study(variant)
         expanded.append((overrides, variant))
     return expanded

@@ -3,15 +3,19 @@
 import sys
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from sim.config import GROUPS, Study, digest, read_study, resolve, scenarios
+from sim.config import Study, digest, read_study, resolve, scenarios
 from sim.results import folder
 from sim.results.store import Store
 from sim.sources import observations
 from sim.study.montecarlo import run_study, scenario_key
 
+KINDS = {"calibrate": "sim.study.calibrate"}
+"""Kinds of studies that go on when their runs are finished, and the module whose `finish` does that."""
 ALTERNATIVES = 6
 STOPPED = 1
 FAILED = 3
@@ -60,8 +64,8 @@ def run(config: dict[str, Any], experiment: str, out: Path | None = None, comman
         "replications": 0,
         "failed": [],
         "scenarios": [
-            {"scenario": i, "overrides": overrides, "key": scenario_key(variant)}
-            for i, (overrides, variant) in enumerate(variants)
+            {"scenario": i, "name": name, "overrides": overrides, "key": scenario_key(variant)}
+            for i, (name, (overrides, variant)) in enumerate(zip(study.sweep.names(), variants, strict=True))
         ],
         "config_digest": digest(config),
         **folder.environment(),
@@ -69,17 +73,17 @@ def run(config: dict[str, Any], experiment: str, out: Path | None = None, comman
         "config": config,
     }
     with folder.begin(path, manifest) as store:
-        return _run(path, store, study, manifest)
+        return _run(path, store, study, manifest, [variant for _, variant in variants])
 
 
-def _run(path: Path, store: Store, study: Study, manifest: dict[str, Any]) -> int:
+def _run(path: Path, store: Store, study: Study, manifest: dict[str, Any], variants: list[dict[str, Any]]) -> int:
     from tqdm import tqdm
 
     overrides = [scenario["overrides"] for scenario in manifest["scenarios"]]
     total = len(overrides) * (1 if study.only is not None else study.replications)
     bar = tqdm(total=total, desc=manifest["experiment"], unit="run", file=sys.stderr, disable=None, smoothing=0.05)
     with bar:
-        done = run_study(manifest["config"], store, bar.update)
+        done = run_study(study, variants, store, bar.update)
     try:
         tables = store.merge([scenario["key"] for scenario in manifest["scenarios"]])
         runs = folder.Run(path).table("runs") if tables else None
@@ -93,7 +97,12 @@ def _run(path: Path, store: Store, study: Study, manifest: dict[str, Any]) -> in
         }
         folder.write_json(path / "manifest.json", manifest)
         store.clear()
-        folder.write_json(path / "summary.json", _summary(study, folder.Run(path), overrides))
+        if manifest["status"] == "complete" and study.study.kind in KINDS:
+            finish = import_module(KINDS[study.study.kind]).finish
+            summary = finish(folder.Run(path), study, partial(run, command=[*manifest["command"], "(second part)"]))
+        else:
+            summary = _summary(study, folder.Run(path), overrides)
+        folder.write_json(path / "summary.json", summary)
         _report(path)
     except OSError as full:
         done.stopped = f"cannot write the results ({full.strerror})"
@@ -170,7 +179,7 @@ def _pairs(study: Study, runs: Any, overrides: list[dict[str, Any]]) -> list[dic
 
     goals = read_goals({name: goal.model_dump() for name, goal in study.goals.items()})
     columns = sorted({goal.metric: f"{goal.metric}@{study.judged[-1]}" for goal in goals}.values())
-    names = [", ".join(map(_alternative, override.items())) for override in overrides]
+    names = study.sweep.names()
     base, comparisons = of_scenario(runs, 0), (len(columns) + len(goals)) * (len(names) - 1)
     pairs = []
     for number, name in enumerate(names[1:], 1):
@@ -184,12 +193,6 @@ def _pairs(study: Study, runs: Any, overrides: list[dict[str, Any]]) -> list[dic
             }
         )
     return pairs
-
-
-def _alternative(override: tuple[str, Any]) -> str:
-    """A lever and its value in words; an option of a config group speaks for itself."""
-    key, value = override
-    return value if key in GROUPS else f"{key}={value}"
 
 
 def _report(path: Path) -> None:

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from omegaconf import OmegaConf
 
-from sim.config import Study, compose_config, read_study
+from sim.config import Study, compose_config, plain, read_study
 from sim.model.clock import record_dates
 from sim.model.metrics import national
 from sim.model.record import Record, Recorder
-from sim.model.site import Ledger
+from sim.model.site import STAGES, Ledger
 from sim.model.streams import Streams
 from sim.model.world import World, simulate
 
@@ -59,8 +58,7 @@ FULL_HOUSE = {
 
 @cache
 def _composed(experiment: str) -> dict[str, Any]:
-    cfg = compose_config([f"experiment={experiment}"])
-    return OmegaConf.to_container(cfg, resolve=True)  # type: ignore[return-value]
+    return plain(compose_config([f"experiment={experiment}"]))
 
 
 def composed(experiment: str) -> dict[str, Any]:
@@ -83,6 +81,12 @@ def config(overrides: dict[str, Any] | None = None, experiment: str = "baseline"
         name: goal for name, goal in cfg["goals"].items() if cfg["start"]["date"] <= goal["by"] <= cfg["end"]
     }
     return cfg
+
+
+def state(*hubs: int, balance: float = 0.0) -> dict[str, Any]:
+    """A state of the start date with so many hubs in each stage and so much money left, and nothing else known."""
+    stages = [stage.name for stage, number in zip(STAGES, hubs, strict=True) for _ in range(number)]
+    return {"hubs": [[stage, None] for stage in stages], "balance": balance, "parameters": {}}
 
 
 def study(overrides: dict[str, Any] | None = None, experiment: str = "baseline", end: str = "2026-12-31") -> Study:

@@ -17,6 +17,7 @@ def draw_all(run: Run, folder: Path) -> list[Path]:
     """Draw every figure that applies to a run: heat maps for a sweep, otherwise all figures of one scenario."""
     # matplotlib is slow to import, so the figures are too: late.
     from sim.figures import (
+        calibration,
         claims,
         exports,
         goal_probability,
@@ -35,6 +36,8 @@ def draw_all(run: Run, folder: Path) -> list[Path]:
         waterfall,
     )
 
+    if (run.config.get("study") or {}).get("kind") == "calibrate":
+        return calibration.draw(run, folder)
     if len(run.manifest.get("scenarios") or ()) > 1:
         return sweep_heatmap.draw(run, folder)
     single = (hubs_open, jobs, goal_probability, outcome_dots, time_use, exports, regions, tile_map, reference_class)

@@ -69,6 +69,10 @@ class Run(Protocol):
     """What figures read of a run folder (see ``sim.results.folder``)."""
 
     @property
+    def path(self) -> Path:
+        """The folder."""
+
+    @property
     def manifest(self) -> dict[str, Any]:
         """Seed, replications, experiment, title, version, config_digest, scenarios, tables."""
 

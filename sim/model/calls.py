@@ -22,6 +22,7 @@ def calls(world: "World") -> Generator[Any, Any, None]:
         until_next, count = world.streams.block(Purpose.CALL, number, 2)
         if number < len(listed):
             yield env.timeout(listed[number] - env.now)
+        world.last_call = env.now
         for i in range(negative_binomial_quantile(count, p.applications, p.applications_sd)):
             site = world.new_hub(Origin.call, number, i)
             site.applied = env.now

@@ -22,6 +22,7 @@ OVERALL = (
     "refused",
     "abandoned",
     "in_progress",
+    *(f"in_{stage.name}" for stage in STAGES),
     "opened",
     "closed",
     "vacancies_short",
@@ -29,12 +30,13 @@ OVERALL = (
     "loans_rs_million",
     "balance_rs_million",
     "initiative_rs_million",
+    "months_since_call",
 )
 """Metrics over all sites; the ways of a hub, from applications to closed, count hubs only.
 
 `opened` counts hubs that have closed since; `hubs_open` does not. `applications` and `approved` count from the
 start date and include the hubs then under way; `jobs_created` and cumulative exports include those of hubs that opened
-before it; grants and loans are those paid since.
+before it; grants and loans are those paid since. `in_STAGE` counts hubs in a stage of their rollout.
 """
 
 BY_SYSTEM = (
@@ -74,8 +76,11 @@ def national(record: Record) -> dict[str, np.ndarray]:
         total[name] = hubs[name]
     total["balance_rs_million"] = record.balance
     total["initiative_rs_million"] = record.initiative
+    total["months_since_call"] = record.since_call
     total["hubs_open"] = hubs["open"]
     total["opened"] = hubs["open"] + hubs["closed"]
+    for stage in STAGES:
+        total[f"in_{stage.name}"] = hubs[stage.name]
     total["in_progress"] = sum((hubs[stage.name] for stage in STAGES), np.zeros(len(record.dates)))
     return {name: total[name] for name in OVERALL} | {
         f"{name}.{system}": figures[name] for system, figures in of_system.items() for name in BY_SYSTEM

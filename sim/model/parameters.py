@@ -9,7 +9,7 @@ in conf/ for the reader and must agree with the declarations here.
 """
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import inf, isfinite
 from types import SimpleNamespace
@@ -121,11 +121,32 @@ class Region(Group):
     stps_recent: Parameter = parameter("recent ones, in smaller places; new ones follow them", "parks", whole=True)
 
 
+class Known(Group):
+    """One state in which the start date may have found the programme.
+
+    `hubs` are those under way: the stage each is in, and the days of work left in it, or None if that is not known.
+    `balance` is programme money not yet spent (Rs million). `parameters` are the parameters of the run that led
+    there, by dotted path: they hold on.
+    """
+
+    hubs: list[tuple[Literal["evaluation", "finance", "money", "fit_out", "connectivity"], float | None]]
+    balance: float = Field(ge=0, allow_inf_nan=False)
+    parameters: dict[str, float]
+
+    @model_validator(mode="after")
+    def _check(self) -> "Known":
+        if any(left is not None and not 0 <= left < inf for _, left in self.hubs):
+            raise ValueError("days left should be at least 0")
+        return self
+
+
 class Start(Group):
     """The initial state: what is known on the start date.
 
-    A row of `backlog` holds the hubs under way in each stage and the unspent programme money (Rs million); each
-    replication takes one of the rows. `openings` are cumulative counts of openings.
+    Each replication begins with one of `states`, which `sim.config.plain` reads from `states_file`. `prior` has the
+    distributions that the parameters of the states were drawn from before they were held to what was seen: a state's
+    value holds where the configuration still has that distribution; who puts another number or distribution there gets
+    it. `openings` are cumulative counts of openings.
     """
 
     date: datetime.date
@@ -133,8 +154,10 @@ class Start(Group):
     open_hubs: Parameter = parameter("hubs open on the start date", "hubs", whole=True)
     openings: dict[datetime.date, int]
     openings_source: str
-    backlog: list[tuple[int, int, int, int, int, float]]
-    backlog_source: str
+    states_file: str | None
+    states: list[Known]
+    states_source: str
+    prior: dict[str, list[Any]]
 
     @model_validator(mode="after")
     def _check(self) -> "Start":
@@ -147,8 +170,6 @@ class Start(Group):
             raise ValueError(f"openings should not be after the start date {self.date}")
         if sorted(counts) != counts:
             raise ValueError("openings should be cumulative counts that never fall")
-        if any(count < 0 for row in self.backlog for count in row):
-            raise ValueError("backlog counts should not be negative")
         return self
 
 
@@ -434,8 +455,19 @@ def walk(group: BaseModel, prefix: str = "") -> Iterator[tuple[str, Parameter]]:
                     yield from walk(item, f"{prefix}{name}.{key}.")
 
 
-def realise(world: World, streams: Streams) -> tuple[SimpleNamespace, dict[str, float]]:
+def realise(
+    world: World, streams: Streams, known: Known | None = None, uniforms: Mapping[str, float] | None = None
+) -> tuple[SimpleNamespace, dict[str, float]]:
     """Draw what is drawn per run.
+
+    Parameters
+    ----------
+    world, streams
+        What to draw, and from where: each parameter has its own stream.
+    known
+        State of the start date, with parameters that go with it.
+    uniforms
+        Dotted path -> uniform, where a design says it instead of the parameter's stream.
 
     Returns
     -------
@@ -447,13 +479,21 @@ def realise(world: World, streams: Streams) -> tuple[SimpleNamespace, dict[str, 
     """
     values: dict[str, Any] = {}
     drawn: dict[str, float] = {}
+    held = known.parameters if known else {}
+    prior = {path: distributions.parse(world.start.prior[path]) for path in held if path in world.start.prior}
     for path, declared in walk(world):
         value: Any = declared.value
         if declared.spec.per != "run":
             value = value.quantile if isinstance(value, Distribution) else _constant(value)
         elif isinstance(value, Distribution):
-            (u,) = streams.block(Purpose.PARAMETER, crc32(path.encode()), 1)
-            value = drawn[path] = float(value.quantile(u))
+            if path in prior and str(prior[path]) == str(value):
+                value = held[path]
+            else:
+                u = uniforms.get(path) if uniforms else None
+                if u is None:
+                    (u,) = streams.block(Purpose.PARAMETER, crc32(path.encode()), 1)
+                value = float(value.quantile(u))
+            drawn[path] = value
         *groups, name = path.split(".")
         level = values
         for group in groups:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim.model.clock import DAYS_PER_YEAR
+from sim.model.clock import DAYS_PER_MONTH, DAYS_PER_YEAR
 from sim.model.exports import settle
 from sim.model.firms import new_jobs
 from sim.model.initiative import spent
@@ -62,6 +62,8 @@ class Record:
         Unspent programme money on each date, Rs million, length D.
     initiative
         Cost of the initiative up to each date, Rs million, length D.
+    since_call
+        Months since the latest call for applications on each date, length D; nan before the first.
     sites
         Column name -> array with an entry per site, in the order of their identity. Times and durations are days
         (times since the start date); nan is what did not happen.
@@ -73,6 +75,7 @@ class Record:
     monthly: np.ndarray
     balance: np.ndarray
     initiative: np.ndarray
+    since_call: np.ndarray
     sites: dict[str, np.ndarray]
 
 
@@ -86,6 +89,7 @@ class Recorder:
         self.monthly = np.empty((len(self.ledgers), len(dates), len(MONTHLY)))
         self.balance = np.empty(len(dates))
         self.initiative = np.empty(len(dates))
+        self.since_call = np.empty(len(dates))
 
     def run(self) -> Generator[Any, Any, None]:
         """SimPy process: record on every date."""
@@ -99,6 +103,7 @@ class Recorder:
             member_years += members * (env.now - before) / DAYS_PER_YEAR
             before = env.now
             self.initiative[i] = spent(self.world, member_years)
+            self.since_call[i] = (env.now - self.world.last_call) / DAYS_PER_MONTH
             self._check_regions()
             self._check_money()
 
@@ -171,6 +176,7 @@ class Recorder:
             self.monthly,
             self.balance,
             self.initiative,
+            self.since_call,
             _site_columns(sites, world.env.now),
         )
 
@@ -231,6 +237,7 @@ def _site_columns(sites: list[Site], now: float) -> dict[str, np.ndarray]:
         "seats": np.array([site.seats for site in sites], dtype=np.int32),
         "people": np.array([site.members + site.employees for site in sites], dtype=np.int32),
         "exports_usd": np.array([site.exports_usd for site in sites]),
+        "work_left_days": np.array([site.busy_until for site in sites]) - now,
         "applied": np.array([site.applied for site in sites]),
     }
     reached = np.array([site.entered for site in sites]).reshape(len(sites), len(State))

@@ -1,6 +1,7 @@
 """The rollout of one hub: evaluation, finance, programme money, fit-out, connectivity, opening."""
 
 from collections.abc import Generator
+from math import nan
 from typing import TYPE_CHECKING, Any
 
 from sim.model.clock import DAYS_PER_MONTH
@@ -18,7 +19,7 @@ def rollout(world: "World", site: Site, first: State = State.evaluation) -> Gene
     for stage in STAGES[first:]:
         site.enter(stage, world.env.now)
         end = yield from PROCESS[stage](world, site)
-        site.remaining = 1.0
+        site.remaining, site.left, site.busy_until = 1.0, nan, nan
         if end is not None:
             site.enter(end, world.env.now)
             return
@@ -66,7 +67,10 @@ def fit_out(world: "World", site: Site) -> Stage:
     abandoned = u[Draw.abandonment] < p.abandonment
     with site.region.contractors.request() as contractor:
         yield contractor
-        yield work(world, site, months * u[Draw.abandoned_at] if abandoned else months)
+        if abandoned:
+            months *= u[Draw.abandoned_at]
+            site.left *= u[Draw.abandoned_at]
+        yield work(world, site, months)
     return State.abandoned if abandoned else None
 
 
@@ -80,8 +84,12 @@ def connectivity(world: "World", site: Site) -> Stage:
 def work(world: "World", site: Site, months: float) -> Any:
     """Begin the work of the site's stage: a timeout stretched by the shock common to the whole programme."""
     assert site.state is not None
-    site.started[site.state] = world.env.now
-    return world.env.timeout(months * DAYS_PER_MONTH * world.p.rollout.programme_shock * site.remaining)
+    now = site.started[site.state] = world.env.now
+    days = site.left
+    if days != days:  # not known: nan
+        days = months * DAYS_PER_MONTH * world.p.rollout.programme_shock * site.remaining
+    site.busy_until = now + days
+    return world.env.timeout(days)
 
 
 def building_factor(world: "World", site: Site) -> float:

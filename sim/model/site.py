@@ -150,6 +150,8 @@ class Site:
     brownfield: bool = False
     state: State | None = None
     remaining: float = 1.0  # share of the first stage still to do, for a site that was under way at the start
+    left: float = nan  # or the days that are left of it, where that is known
+    busy_until: float = nan  # when the work of its stage is done; nan while it waits
     applied: float = nan
     entered: list[float] = field(default_factory=lambda: [nan] * STATES)  # when, by state
     started: list[float] = field(default_factory=lambda: [nan] * STATES)  # when the work of each stage began

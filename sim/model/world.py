@@ -1,10 +1,10 @@
 """One replication: build the world, run it, hand back its record."""
 
 from bisect import bisect
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping
 from datetime import date
-from itertools import accumulate
-from math import inf, log1p
+from itertools import accumulate, count
+from math import inf, log1p, nan
 from typing import Any
 
 import simpy
@@ -47,10 +47,11 @@ class World:
         System -> region -> books. Systems are `hub`, `stp`, `women_park` and the names of the IT parks.
     """
 
-    def __init__(self, config: parameters.World, streams: Streams) -> None:
+    def __init__(self, config: parameters.World, streams: Streams, uniforms: Mapping[str, float] | None = None) -> None:
         self.config = config
         self.streams = streams
-        self.p, self.drawn = parameters.realise(config, streams)
+        self.known = self._state_known()
+        self.p, self.drawn = parameters.realise(config, streams, self.known, uniforms or {})
         self.clock = Clock(config.start.date)
         self.stp_lead = self.p.stps.conversion(_NEARLY_ONE) * DAYS_PER_MONTH if config.stps else 0.0
         start = config.start
@@ -59,6 +60,7 @@ class World:
         self.committee = simpy.Resource(self.env, capacity=int(self.p.rollout.committee))
         self.money = simpy.Container(self.env)
         self.money_in = 0.0
+        self.last_call = nan
         self.startups_supported = 0
         self.stp_firms = 0  # units of the software technology parks open on the start date
         self.demand = 1.0  # share of demand left by a nationwide shock
@@ -75,6 +77,14 @@ class World:
         self._region_bounds = [total / sum(planned) for total in accumulate(planned[:-1])]
         self._region_order = list(self.ledgers["hub"].values())
         self._start_processes()
+
+    def _state_known(self) -> parameters.Known | None:
+        """Which of the states that the start date may have been in this replication begins with."""
+        states = self.config.start.states
+        if not states:
+            return None
+        (u,) = self.streams.block(Purpose.BACKLOG, 0, 1)
+        return states[int(u * len(states))]
 
     def _earliest(self) -> float:
         """When the clock begins: with the hubs, or with what is known of the parks from before."""
@@ -110,27 +120,26 @@ class World:
         for name, region in self.regions.items():
             env.process(talent_flow(self, region, getattr(self.p.regions, name).talent_share))
             env.process(outages(self, region, name, shocks.frequency * (1 - shocks.national_share)))
-        backlog: Sequence[Any] = (0,) * len(STAGES)
-        if rows := self.config.start.backlog:  # where one history run, picked at random, left hubs and money
-            (u,) = self.streams.block(Purpose.BACKLOG, 0, 1)
-            *backlog, self.money_in = rows[int(u * len(rows))]
+        if self.known:
+            self.money_in = self.known.balance
             self.money = simpy.Container(self.env, init=self.money_in)
         if self.config.firms:
             self.firms = Firms(self)
         # In order of identity: what happens at the same moment does not depend on who was made first.
-        for _, process in sorted(self._begun_sites(backlog), key=lambda pair: pair[0].entity):
+        for _, process in sorted(self._begun_sites(), key=lambda pair: pair[0].entity):
             env.process(process)
         if self.config.stps:
             env.process(stp_agreements(self))
 
-    def _begun_sites(self, backlog: Sequence[int]) -> Iterator[tuple[Site, Process]]:
+    def _begun_sites(self) -> Iterator[tuple[Site, Process]]:
         """Every site that is there from the start, with its process: hubs, and the parks if there are any."""
         for number, opened in enumerate(self.opening_times()):
             site = self.new_hub(Origin.initial, 0, number)
             yield site, self._known_hub(site, opened)
-        for stage, hubs in zip(STAGES, backlog, strict=True):
-            for number in range(int(hubs)):
-                yield self._hub_under_way(stage, number)
+        numbers = {stage: count() for stage in STAGES}
+        for stage_name, left in self.known.hubs if self.known else ():
+            stage = State[stage_name]
+            yield self._hub_under_way(stage, next(numbers[stage]), left)
         if self.config.stps:
             self.ledgers["stp"] = self._new_ledgers("stp", *self.regions)
             yield from open_stps(self)
@@ -150,14 +159,16 @@ class World:
         self.furnish(site)
         yield from self.hiring.operate(site)
 
-    def _hub_under_way(self, stage: State, number: int) -> tuple[Site, Process]:
-        """A hub that is in a stage of its rollout on the start date.
+    def _hub_under_way(self, stage: State, number: int, left: float | None) -> tuple[Site, Process]:
+        """A hub that is in a stage of its rollout on the start date, with so many days of work left in it.
 
-        What is left of the stage is a uniform share of a fresh duration. (The stage one finds a hub in is
-        rather a long one; in history runs half as much again is left of finance. See conf/start/forecast.yaml.)
+        Where that is not known (None), it is a uniform share of a fresh duration.
         """
         site = self.new_hub(Origin.backlog, stage, number)
-        site.remaining = site.u[Draw.remaining]
+        if left is None:
+            site.remaining = site.u[Draw.remaining]
+        else:
+            site.left = left
         site.ledger.approved += stage > State.evaluation
         return site, self._from_start(site, stage)
 
@@ -172,12 +183,12 @@ class World:
         Hubs beyond the last dated count are taken to have opened on the day before the start.
         """
         days, counts = [self.begin], [0]
-        for day, count in sorted(self.config.start.openings.items()):
+        for day, opened in sorted(self.config.start.openings.items()):
             days.append(self.clock.noon(day))
-            counts.append(count)
+            counts.append(opened)
         times: list[float] = []
         for k in range(1, int(self.p.start.open_hubs) + 1):
-            i = next((i for i, count in enumerate(counts) if count >= k), None)
+            i = next((i for i, opened in enumerate(counts) if opened >= k), None)
             if i is None:
                 times.append(-0.5)
             else:
@@ -235,7 +246,13 @@ class World:
         return p.closure_change + (hazard - early) / p.closure_later if p.closure_later else inf
 
 
-def simulate(config: parameters.World, seed: int, replication: int, record_on: set[date] | None = None) -> Record:
+def simulate(
+    config: parameters.World,
+    seed: int,
+    replication: int,
+    record_on: set[date] | None = None,
+    uniforms: Mapping[str, float] | None = None,
+) -> Record:
     """Run one replication.
 
     Parameters
@@ -246,13 +263,15 @@ def simulate(config: parameters.World, seed: int, replication: int, record_on: s
         Address of the random streams. The result depends on nothing else.
     record_on
         Dates to record besides the start date, the month ends and the end.
+    uniforms
+        Dotted path -> uniform for parameters of the run that are drawn by a design, not by their own stream.
 
     Raises
     ------
     ConservationError
         If people, hubs or money got lost or were made up.
     """
-    world = World(config, Streams(seed, replication))
+    world = World(config, Streams(seed, replication), uniforms)
     recorder = Recorder(world, record_dates(config.start.date, config.end, record_on or set()))
     world.env.run(until=world.env.process(recorder.run()))
     return recorder.finish()

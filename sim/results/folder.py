@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from sim.errors import InputError
 from sim.results.store import Store
 from sim.sources import CHECKOUT
 
+_INNERMOST, _BREAK = re.compile(r"\[\n[^\[\]{}]*\n\s*\]"), re.compile(r"\n\s*")  # JSON strings hold no line breaks
 LIBRARIES = ("hydra-core", "matplotlib", "numpy", "omegaconf", "pyarrow", "pydantic", "scipy", "simpy")
 
 
@@ -145,9 +147,11 @@ def json_safe(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def write_json(file: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON whole and rename it into place."""
+    """Write JSON whole and rename it into place; lists of numbers and words on one line each."""
     part = file.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    text = _INNERMOST.sub(lambda match: "[" + _BREAK.sub(" ", match.group()[1:-1]).strip() + "]", text)
+    part.write_text(text + "\n", encoding="utf-8")
     os.replace(part, file)
 
 

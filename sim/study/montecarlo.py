@@ -4,21 +4,22 @@ import gc
 import json
 import logging
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from sim.config import Study, digest, read_study, scenarios
+from sim.config import Study, digest, read_study
 from sim.model.metrics import CLAIMED, national
 from sim.model.record import Record
 from sim.model.world import simulate
 from sim.results.store import to_bytes
 from sim.results.tables import build
+from sim.study.design import uniforms
 from sim.study.executor import WorkersDied, run_tasks, workers_for
 
 log = logging.getLogger(__name__)
@@ -28,11 +29,12 @@ BLOCKS_A_WORKER = 32
 
 
 class Block(NamedTuple):
-    """Replications `first` to `last` - 1 of a scenario."""
+    """Replications `first` to `last` - 1 of a scenario, with its configuration as JSON."""
 
     scenario: int
     first: int
     last: int
+    config: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +71,10 @@ class Store(Protocol):
         """Keep a block."""
 
 
-def replicate(study: Study, replication: int) -> Outcome:
+def replicate(study: Study, replication: int, uniforms: Mapping[str, float] | None = None) -> Outcome:
     """Run one replication; whatever goes wrong is part of the outcome."""
     try:
-        record = simulate(study, study.seed, replication, {*study.record_on, *study.judged})
+        record = simulate(study, study.seed, replication, set(study.judged), uniforms)
         return Outcome(
             replication,
             row=judge(record, study),
@@ -85,10 +87,12 @@ def replicate(study: Study, replication: int) -> Outcome:
         return Outcome(replication, {}, [], [], None, None, error=traceback.format_exc())
 
 
-def run_block(configs: tuple[str, ...], block: Block) -> Finished:
+def run_block(block: Block) -> Finished:
     """Run the replications of a block."""
-    study = _study(configs[block.scenario])
-    outcomes = [replicate(study, replication) for replication in range(block.first, block.last)]
+    study = _study(block.config)
+    numbers = range(block.first, block.last)
+    designs = uniforms(study, block.first, block.last)
+    outcomes = [replicate(study, number, design) for number, design in zip(numbers, designs, strict=True)]
     tables = {name: to_bytes(table) for name, table in build(outcomes, study.start.date).items()}
     return Finished(tables, {one.replication: one.error for one in outcomes if one.error is not None})
 
@@ -150,30 +154,32 @@ def blocks(missing: Sequence[Sequence[int]], workers: int) -> list[Block]:
     return sorted(cut, key=lambda block: (block.first, block.scenario))
 
 
-def run_study(config: dict[str, Any], store: Store, progress: Callable[[int], Any] | None = None) -> Progress:
+def run_study(
+    study: Study, variants: Sequence[dict[str, Any]], store: Store, progress: Callable[[int], Any] | None = None
+) -> Progress:
     """Run what a study still lacks; on Ctrl-C, SIGTERM or a full disk, all finished blocks are in the store.
 
     Parameters
     ----------
-    config
-        The composed configuration as plain data.
+    study
+        How many replications, and on how many workers.
+    variants
+        Configurations of its scenarios, as plain data.
     store
         Where finished blocks are found and kept.
     progress
         Called with the number of replications whenever a block is finished; first with those that were there.
     """
-    study = read_study(config)
-    variants = [variant for _, variant in scenarios(config)]
     keys = [scenario_key(variant) for variant in variants]
     replications = [study.only] if study.only is not None else range(study.replications)
     missing = [store.missing(key, replications) for key in keys]
     done = Progress(finished=len(keys) * len(replications) - sum(map(len, missing)))
     if progress:
         progress(done.finished)
-    tasks = blocks(missing, workers_for(study.workers))
-    configs = tuple(json.dumps(variant) for variant in variants)
+    configs = [json.dumps(variant) for variant in variants]
+    tasks = [block._replace(config=configs[block.scenario]) for block in blocks(missing, workers_for(study.workers))]
     try:
-        with closing(run_tasks(partial(run_block, configs), tasks, study.workers)) as finished:
+        with closing(run_tasks(run_block, tasks, study.workers)) as finished:
             for block, result in finished:
                 store.put(keys[block.scenario], block.first, block.last, result.tables)
                 done.errors |= {(block.scenario, number): error for number, error in result.errors.items()}

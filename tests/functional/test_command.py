@@ -122,8 +122,8 @@ def test_manifest(run):
     assert (manifest["status"], manifest["seed"], manifest["replications"], manifest["failed"]) == (
         "complete", 5, 6, [],
     )  # fmt: skip
-    ((scenario, overrides, key),) = (tuple(one.values()) for one in manifest["scenarios"])
-    assert (scenario, overrides, len(key)) == (0, {}, 64)
+    ((scenario, name, overrides, key),) = (tuple(one.values()) for one in manifest["scenarios"])
+    assert (scenario, name, overrides, len(key)) == (0, "", {}, 64)
     assert manifest["commit"] is None or re.fullmatch("[0-9a-f]{40}", manifest["commit"])
     assert manifest["dirty"] in (None, True, False)
     assert {"numpy", "scipy", "simpy", "pyarrow", "hydra-core"} <= set(manifest["libraries"])
@@ -199,6 +199,7 @@ def test_columns_of_sites(run):
     stages = ("evaluation", "finance", "money", "fit_out", "connectivity")
     dates = ("applied", "evaluated", "financed", "funded", "fitted_out", "opened", "ended", "closed")
     assert types == {
+        "work_left_days": pa.float64(),
         **dict.fromkeys(("scenario", "replication", "seats", "people"), pa.int32()),
         **dict.fromkeys(("site_id", "kind", "region", "origin", "state"), pa.string()),
         **dict.fromkeys(("brownfield", "large_city"), pa.bool_()),
@@ -301,7 +302,7 @@ def test_dates_of_a_site_are_in_order(run):
         assert dates == sorted(dates)
         assert (site["closed"] is not None) == (site["state"] == "closed")
         if site["origin"] == "call" and site["opened"]:
-            days = sum(value for name, value in site.items() if name.endswith("_days"))
+            days = sum(value for name, value in site.items() if name.endswith(("_wait_days", "_work_days")))
             assert days == pytest.approx((site["opened"] - site["applied"]).days, abs=1.001)
 
 

@@ -10,7 +10,7 @@ from sim.errors import InputError
 from sim.model.parameters import walk
 from sim.model.record import MONTHLY, Record
 from sim.model.site import STAGES
-from tests.helpers import config, run, study
+from tests.helpers import config, run, state, study
 
 NEVER_FALL = (
     "applications", "approved", "jobs_created", "vacancies_short", "grants_rs_million", "loans_rs_million",
@@ -27,9 +27,12 @@ def share():
     return between(0, 1)
 
 
+STATES = st.builds(
+    lambda hubs, balance: state(*hubs, balance=balance), st.tuples(*[st.integers(0, 12)] * 5), between(0, 100)
+)
 LEVERS = {
     "start.open_hubs": st.integers(0, 80),
-    "start.backlog": st.lists(st.tuples(*[st.integers(0, 12)] * 5, between(0, 100)).map(list), max_size=3),
+    "start.states": st.lists(STATES, max_size=3),
     "calls.applications": between(0, 150),
     "calls.interval": between(0.5, 24),
     "rollout.committee": st.integers(1, 100),

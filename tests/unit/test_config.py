@@ -8,7 +8,7 @@ import pytest
 from sim import config as configuration
 from sim.config import compose_config, digest, dotted_keys, parameter_rows, read_study, scenarios
 from sim.errors import InputError
-from tests.helpers import config, study
+from tests.helpers import config, state, study
 
 
 def mistake(overrides):
@@ -38,7 +38,9 @@ def mistake(overrides):
         ({"start.calls": ["2026-02-01", "2025-11-03"]}, ["start: calls", "in order of date", "2026-02-01"]),
         ({"start.openings": {"2026-01-01": 5}}, ["start: openings", "2025-11-14"]),
         ({"start.openings": {"2024-01-01": 5, "2025-01-01": 4}}, ["start: openings", "never fall"]),
-        ({"start.backlog": [[0, 0, -1, 0, 0, 0]]}, ["start: backlog", "not be negative"]),
+        ({"start.states": [state(0, 0, 1, 0, 0) | {"balance": -1}]}, ["start.states.0.balance", "or equal to 0", "-1"]),
+        ({"start.states": [state(0, 0, 1, 0, 0) | {"hubs": [["x", 1]]}]}, ["start.states.0.hubs.0.0", "money"]),
+        ({"start.states": [state(0, 0, 0, 0, 0) | {"hubs": [["money", -1]]}]}, ["days left", "at least 0"]),
         ({"calls.applications_sd": 3}, ["calls: applications_sd", "square exceeds applications", "75"]),
         ({"regions": {}}, ["regions", "at least one"]),
         ({"start.calls": []}, ["start: calls", "at least one"]),

@@ -27,10 +27,10 @@ def broken(monkeypatch):
     """Make replications 1 and 3 fail."""
     simulate = montecarlo.simulate
 
-    def failing(world, seed, replication, record_on):
+    def failing(world, seed, replication, *rest):
         if replication in (1, 3):
             raise ConservationError(f"people got lost in {replication}")
-        return simulate(world, seed, replication, record_on)
+        return simulate(world, seed, replication, *rest)
 
     monkeypatch.setattr(montecarlo, "simulate", failing)
 
@@ -99,10 +99,10 @@ def test_all_failed(monkeypatch, tmp_path, capsys):
 def test_a_failed_scenario_is_named(monkeypatch, undrawn, tmp_path, capsys):
     simulate = montecarlo.simulate
 
-    def failing(world, seed, replication, record_on):
+    def failing(world, seed, replication, *rest):
         if world.rollout.committee.value == 7 and replication == 1:
             raise ValueError("bad")
-        return simulate(world, seed, replication, record_on)
+        return simulate(world, seed, replication, *rest)
 
     monkeypatch.setattr(montecarlo, "simulate", failing)
     sweep = {"grid": {"rollout.committee": [80, 7]}}
@@ -121,10 +121,10 @@ def test_one_replication_alone_is_the_one_of_the_whole_run(undrawn, tmp_path, wh
 def test_an_interrupted_run_keeps_what_is_done(done, monkeypatch, undrawn, tmp_path, capsys, whole):
     simulate = montecarlo.simulate
 
-    def interrupted(world, seed, replication, record_on):
+    def interrupted(world, seed, replication, *rest):
         if replication == done:
             raise KeyboardInterrupt
-        return simulate(world, seed, replication, record_on)
+        return simulate(world, seed, replication, *rest)
 
     monkeypatch.setattr(montecarlo, "simulate", interrupted)
     assert run(study(), "baseline", tmp_path / "run") == INTERRUPTED == 130
@@ -178,11 +178,11 @@ def tables_of(path):
 def test_a_run_goes_on_where_it_was_stopped(monkeypatch, undrawn, tmp_path, whole, capsys):
     simulate, calls = montecarlo.simulate, []
 
-    def interrupted(world, seed, replication, record_on):
+    def interrupted(world, seed, replication, *rest):
         calls.append(replication)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return simulate(world, seed, replication, record_on)
+        return simulate(world, seed, replication, *rest)
 
     monkeypatch.setattr(montecarlo, "simulate", interrupted)
     assert run(study(), "baseline", tmp_path / "run") == INTERRUPTED
@@ -205,9 +205,9 @@ def test_a_run_is_extended(undrawn, tmp_path, whole):
 def test_a_sweep_with_one_more_value_computes_only_that(monkeypatch, undrawn, tmp_path):
     simulate, seen = montecarlo.simulate, []
 
-    def counted(world, seed, replication, record_on):
+    def counted(world, seed, replication, *rest):
         seen.append((world.rollout.committee.value, replication))
-        return simulate(world, seed, replication, record_on)
+        return simulate(world, seed, replication, *rest)
 
     monkeypatch.setattr(montecarlo, "simulate", counted)
     for values in ([40, 80], [20, 40, 80]):

@@ -10,7 +10,7 @@ from sim.model.record import MONTHLY
 from sim.model.site import Draw, State
 from tests.helpers import FULL_HOUSE, inhabit, ledgers, metric, run, study
 
-SETTLED = {"hubs.closure": 0, "hubs.closure_later": 0, "calls.applications": 0, "start.backlog": []}
+SETTLED = {"hubs.closure": 0, "hubs.closure_later": 0, "calls.applications": 0, "start.states": []}
 PLENTY = {"talent.graduates": 10_000_000, "talent.employable_share": 1}
 FIRMS_ONLY = {"hiring.freelancer_share": 0, "hiring.time_to_hire": 0.001, "hiring.experienced_share": 1}
 

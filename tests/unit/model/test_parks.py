@@ -13,9 +13,9 @@ from sim.model.record import MONTHLY
 from sim.model.site import State
 from sim.model.streams import Streams
 from sim.model.world import World, simulate
-from tests.helpers import inhabit, ledgers, metric, run, study
+from tests.helpers import inhabit, ledgers, metric, run, state, study
 
-NO_HUBS = {"start.open_hubs": 0, "start.backlog": [], "calls.applications": 0}
+NO_HUBS = {"start.open_hubs": 0, "start.states": [], "calls.applications": 0}
 SETTLED = {
     "firms.exit": 0, "firms.growth": 1, "firms.volatility": 0, "firms.start": 1, "hiring.attrition": 0,
     "outages.frequency": 0, "stps.pace": 0,
@@ -256,13 +256,13 @@ def test_the_order_in_which_sites_are_made_changes_nothing(monkeypatch):
         "rollout.committee": 3, "talent.graduates": 2000, "talent.trainees": 0, "rollout.grant": 20,
         **{f"regions.{name}.contractors": 1 for name in ("Punjab", "Sindh", "KP")},
     }  # fmt: skip
-    config = portfolio({**tight, "start.backlog": [[9, 9, 9, 9, 9, 100]]}, end="2027-06-30")
+    config = portfolio({**tight, "start.states": [state(9, 9, 9, 9, 9, balance=100)]}, end="2027-06-30")
     plain = simulate(config, 1, 0)
     made = World._begun_sites
     rng = np.random.default_rng(5)
 
-    def shuffled(self, backlog):
-        sites = list(made(self, backlog))
+    def shuffled(self):
+        sites = list(made(self))
         assert len(sites) > 130
         rng.shuffle(sites)
         return sites

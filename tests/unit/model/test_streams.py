@@ -9,7 +9,7 @@ import pytest
 from sim.model.parameters import walk
 from sim.model.site import Origin, site_entity
 from sim.model.streams import Purpose, Streams
-from tests.helpers import inhabit, study
+from tests.helpers import inhabit, state, study
 
 ADDRESS = (Purpose.SITE, site_entity(Origin.call, 2, 17), 25)
 
@@ -111,7 +111,7 @@ class Audited(Streams):
     ("experiment", "overrides"),
     [
         ("baseline", {"end": "2027-12-31", "outages.frequency": 6}),
-        ("baseline", {"start.backlog": [[5, 4, 3, 2, 1, 20]]}),
+        ("baseline", {"start.states": [state(5, 4, 3, 2, 1, balance=20)]}),
         ("history", {}),
         ("portfolio", {"initiative.startups": 50}),
     ],

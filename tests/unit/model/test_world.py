@@ -11,12 +11,12 @@ from sim.model.clock import DAYS_PER_MONTH
 from sim.model.site import STAGES
 from sim.model.streams import Streams
 from sim.model.world import World, simulate
-from tests.helpers import NO_LIMITS, SURE, mask, metric, run, study
+from tests.helpers import NO_LIMITS, SURE, mask, metric, run, state, study
 
 PUNJAB_ONLY = {
     f"regions.{region}.planned_hubs": 0 for region in ("Sindh", "KP", "Islamabad", "Balochistan", "AJK", "GB")
 }
-ONE_CALL = {"calls.interval": 600, "start.open_hubs": 0, "start.backlog": []}
+ONE_CALL = {"calls.interval": 600, "start.open_hubs": 0, "start.states": []}
 MONTHS = {"evaluation": 2, "finance": 3, "fit_out": 4, "connectivity": 1}
 DURATIONS = {f"rollout.{stage}": months for stage, months in MONTHS.items()}
 APPLIED = -10.5  # noon of 3 November 2025
@@ -159,7 +159,7 @@ def test_calls_come_when_listed_and_then_at_intervals():
 def test_initial_hubs_opened_on_the_dated_days():
     """40 hubs: the 1st on 6 February 2024, the 14th on 15 February 2025, an even pace between."""
     openings = {"2024-02-06": 1, "2025-02-15": 14, "2025-06-30": 40, "2025-11-14": 45}
-    start = {"start.open_hubs": 48, "start.openings": openings, "start.backlog": []}
+    start = {"start.open_hubs": 48, "start.openings": openings, "start.states": []}
     (record,) = run(study({**SURE, **start, "calls.applications": 0}))
     opened = record.sites["opened"]
     assert (np.diff(opened) >= 0).all()
@@ -186,7 +186,7 @@ def test_hubs_open_at_the_start_need_no_dated_openings():
 
 
 def test_a_backlog_goes_on_from_its_stage():
-    sites, record = one({"start.backlog": [[1, 2, 3, 4, 5, 0]], "calls.applications": 0})
+    sites, record = one({"start.states": [state(1, 2, 3, 4, 5)], "calls.applications": 0})
     assert len(sites["site_id"]) == metric([record], "applications") == 15
     assert metric([record], "in_progress", at=0) == 15
     left = np.array([10, 8, 5, 5, 1])[np.repeat(range(5), [1, 2, 3, 4, 5])] * DAYS_PER_MONTH
@@ -206,7 +206,7 @@ def test_a_backlog_goes_on_from_its_stage():
 def test_a_backlog_brings_the_money_that_was_left():
     """Rs 35 million pay three grants of 10 on the first day; 5 are left, and nothing more is released."""
     sites, record = one(
-        {"start.backlog": [[0, 0, 4, 0, 0, 35]], "calls.applications": 0, "rollout.grant": 10,
+        {"start.states": [state(0, 0, 4, 0, 0, balance=35)], "calls.applications": 0, "rollout.grant": 10,
          "programme.hub_share": 0}
     )  # fmt: skip
     assert list(sites["state"]) == ["open"] * 3 + ["money"]
@@ -217,8 +217,8 @@ def test_a_backlog_brings_the_money_that_was_left():
 
 
 def test_backlogs_are_picked_with_equal_weight():
-    rows = [[i, 0, 0, 0, 0, 0] for i in range(4)]
-    world = study({"start.backlog": rows, "calls.applications": 0, "end": "2025-11-30"}, "baseline")
+    rows = [state(i, 0, 0, 0, 0) for i in range(4)]
+    world = study({"start.states": rows, "calls.applications": 0, "end": "2025-11-30"}, "baseline")
     assert {int(n) for n in metric(run(world, 40), "applications")} == {0, 1, 2, 3}
 
 
@@ -274,3 +274,46 @@ def test_history_starts_from_nothing():
     assert metric([record], "hubs_open", 0) == metric([record], "jobs_supported", 0) == 0
     assert not mask(record, origin="initial").any()
     assert metric([record], "applications", 0) > 0  # the first call is on the first day
+
+
+# --- what is known of the start date
+
+
+def known(**parameters):
+    return state(0, 0, 0, 0, 0) | {"parameters": parameters}
+
+
+def test_parameters_of_a_state_hold_where_the_configuration_has_their_prior():
+    path, prior = "calls.applications", ["pert", 35, 48, 75]
+    start = {"start.states": [known(**{path: 61.5, "rollout.refusal": 0.31})], "start.prior": {path: prior}}
+    drawn = run(study(start, end="2025-11-30"))[0].drawn
+    assert drawn[path] == 61.5
+    assert drawn["rollout.refusal"] != 0.31  # no prior is named
+    other = study({**start, path: {"value": ["pert", 35, 50, 75]}}, end="2025-11-30")
+    assert run(other)[0].drawn[path] != 61.5  # the user's own distribution
+    number = run(study({**start, path: 50}, end="2025-11-30"))[0]
+    assert path not in number.drawn  # the user's own number
+
+
+def test_days_that_are_left_of_a_stage_are_worked_off():
+    """And no shock or factor stretches them once more."""
+    hubs = [["fit_out", 40.25], ["connectivity", 10.0], ["finance", 0.0], ["money", None]]
+    sites, _ = one(
+        {"start.states": [known() | {"hubs": hubs}], "calls.applications": 0, "rollout.programme_shock": 3,
+         "rollout.brownfield_share": 1}, end="2027-12-31",
+    )  # fmt: skip
+    by_id = dict(zip(sites["site_id"], range(4), strict=True))
+    month = 3 * 0.5 * DAYS_PER_MONTH  # of those stages that are begun afresh
+    opened = {name: sites["opened"][i] for name, i in by_id.items()}
+    assert opened["backlog-03-000"] == pytest.approx(40.25 + 1 * month)
+    assert opened["backlog-04-000"] == pytest.approx(10.0)
+    assert opened["backlog-01-000"] == pytest.approx(0.0 + (4 + 1) * month)
+    assert opened["backlog-02-000"] == pytest.approx((4 + 1) * month)
+
+
+def test_work_that_is_left_at_the_end_is_recorded():
+    sites, _ = one({"calls.applications": 6, "rollout.committee": 4}, end="2025-12-31")
+    left = sites["work_left_days"]
+    end = (date(2025, 12, 31) - date(2025, 11, 14)).days + 1
+    np.testing.assert_allclose(left[:4], 2 * DAYS_PER_MONTH + APPLIED - end, atol=1e-5)
+    assert np.isnan(left[4:]).all()  # who waits has not begun

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.config import read_study
+from sim.config import read_study, scenarios
 from sim.model.metrics import metrics, national
 from sim.model.record import ConservationError
 from sim.results.digest import table_digest
@@ -22,6 +22,11 @@ from tests.helpers import config, run, study, workers
 
 SHORT = "2026-06-30"
 EXACT = 31
+
+
+def study_of(cfg, store, progress=None):
+    """Run all scenarios of a configuration into a store."""
+    return run_study(read_study(cfg), [variant for _, variant in scenarios(cfg)], store, progress)
 
 
 class Memory:
@@ -62,16 +67,16 @@ def cfg():
 @pytest.fixture(scope="module")
 def whole(cfg):
     store = Memory()
-    done = run_study(cfg, store)
+    done = study_of(cfg, store)
     assert (done.errors, done.stopped) == ({}, None)
     return store
 
 
 def failing(numbers, simulate=montecarlo.simulate):
-    def broken(world, seed, replication, record_on):
+    def broken(world, seed, replication, *rest):
         if replication in numbers:
             raise ConservationError(f"people {replication}")
-        return simulate(world, seed, replication, record_on)
+        return simulate(world, seed, replication, *rest)
 
     return broken
 
@@ -99,7 +104,7 @@ def test_every_replication_once_and_in_order(cfg, whole):
 
 def test_two_workers_give_the_same_tables(cfg, whole):
     store = Memory()
-    run_study(cfg | {"workers": 2}, store)
+    study_of(cfg | {"workers": 2}, store)
     for name in ("runs", "monthly", "sites"):
         assert store.digest(name) == whole.digest(name)
 
@@ -115,7 +120,7 @@ def test_a_killed_worker_changes_nothing(cfg, whole, caplog):
 
     store = Memory()
     with caplog.at_level(logging.WARNING):
-        run_study(cfg | {"workers": 2}, store, kill_one)
+        study_of(cfg | {"workers": 2}, store, kill_one)
     assert "a worker was killed" in caplog.text
     assert sum(done) == 8
     assert store.digest() == whole.digest()
@@ -123,7 +128,7 @@ def test_a_killed_worker_changes_nothing(cfg, whole, caplog):
 
 def test_only_what_is_missing_is_run(cfg, whole):
     store, seen = Memory(have=range(5)), []
-    run_study(cfg, store, seen.append)
+    study_of(cfg, store, seen.append)
     assert store.numbers() == [5, 6, 7]
     assert seen[0] == 5
     assert sum(seen) == 8
@@ -131,7 +136,7 @@ def test_only_what_is_missing_is_run(cfg, whole):
 
 def test_only_one_replication_is_the_one_of_the_full_run(cfg, whole):
     store = Memory()
-    run_study(cfg | {"only": 5}, store)
+    study_of(cfg | {"only": 5}, store)
     assert store.numbers() == [5]
     ((alone,),) = (table.to_pylist() for table in store.rows().values())
     ((*_, fifth, _, _),) = (table.to_pylist() for table in whole.rows().values())
@@ -142,7 +147,7 @@ def test_a_sweep_uses_the_same_dice(cfg, whole):
     """One scenario of the sweep has the baseline's own value: it is the baseline."""
     grid = {"grid": {"rollout.committee": [1, study().rollout.committee.value]}}
     store = Memory()
-    run_study(cfg | {"replications": 2, "sweep": grid}, store)
+    study_of(cfg | {"replications": 2, "sweep": grid}, store)
     assert len(store.kept) == 4
     tables = {len(table): table for table in store.rows().values()}
     rows = [table.to_pylist() for table in store.rows().values()]
@@ -162,7 +167,7 @@ def test_the_key_of_a_scenario_is_that_of_what_it_computes(cfg):
 def test_a_replication_that_fails_leaves_the_others_alone(cfg, whole, monkeypatch):
     monkeypatch.setattr(montecarlo, "simulate", failing({2, 6}))
     store = Memory()
-    done = run_study(cfg, store)
+    done = study_of(cfg, store)
     assert list(done.errors) == [(0, 2), (0, 6)]
     assert "ConservationError: people 6" in done.errors[0, 6]
     assert "Traceback" in done.errors[0, 6]
@@ -188,7 +193,7 @@ def test_ctrl_c_keeps_what_is_done(cfg, whole, processes):
             signal.raise_signal(signal.SIGINT)
 
     store = Memory()
-    done = run_study(cfg | {"workers": processes}, store, press)
+    done = study_of(cfg | {"workers": processes}, store, press)
     assert done.stopped == "interrupted"
     assert 3 <= len(store.numbers()) < 8
     assert sum(calls) == len(store.numbers())
@@ -205,13 +210,13 @@ def test_a_full_disk_stops_the_run(cfg, monkeypatch):
         put(*arguments)
 
     monkeypatch.setattr(store, "put", full)
-    done = run_study(cfg, store)
+    done = study_of(cfg, store)
     assert done.stopped == "cannot write the results (No space left on device)"
     assert len(store.kept) == 2
 
 
 def test_a_block_comes_back_as_files(cfg):
-    finished = run_block((json.dumps(cfg),), Block(0, 3, 5))
+    finished = run_block(Block(0, 3, 5, json.dumps(cfg)))
     assert set(finished.tables) == {"runs", "monthly", "sites"}
     assert all(content[:4] == b"PAR1" for content in finished.tables.values())
     assert finished.errors == {}
@@ -230,7 +235,7 @@ def test_judging_reads_the_record_at_the_goals_dates():
 
 
 def test_a_goal_is_reached_on_the_first_record_date_that_meets_it():
-    cfg = config({"calls.applications": EXACT, "calls.applications_sd": 0, "start.backlog": []}, end="2027-03-31")
+    cfg = config({"calls.applications": EXACT, "calls.applications_sd": 0, "start.states": []}, end="2027-03-31")
     goal = cfg["goals"]["hubs_250_february"]
     cfg["goals"] = {
         "now": goal | {"level": 1}, "later": goal | {"level": 48}, "never": goal | {"level": 10_000},

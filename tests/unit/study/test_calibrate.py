@@ -1,0 +1,102 @@
+"""A small calibration from configuration to the states the forecast starts from."""
+
+import json
+
+import numpy as np
+import pytest
+
+from sim import figures, workflow
+from sim.config import compose_config, plain, read_study
+from sim.model.site import STAGES
+from sim.model.world import simulate
+from sim.results.folder import open_run
+from sim.study import calibrate
+from sim.study.design import uniforms
+
+SMALL = ["experiment=calibrated", "replications=400", "study.draws=12", "study.truths=10", "seed=4", "workers=1",
+         "study.forecast_replications=2"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """400 runs say little; two years are cut short in the forecast, and no figure is drawn."""
+    path = tmp_path_factory.mktemp("calibrated") / "run"
+    forecast = calibrate.compose_config
+
+    def short(overrides):
+        return forecast([*overrides, "end=2027-12-31"])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calibrate, "LEAST", 2)
+        patch.setattr(calibrate, "compose_config", short)
+        patch.setattr(figures, "draw_all", lambda run, folder: [])
+        assert workflow.run(plain(compose_config(SMALL)), "calibrated", path) == 0
+    return open_run(path)
+
+
+def read(run, name):
+    return json.loads((run.path / name).read_text())
+
+
+def test_the_states_are_how_the_kept_runs_ended(run):
+    states = read(run, "states.json")["states"]
+    assert len(states) == 12
+    study = read_study(run.config)
+    rows = run.table("runs").to_pylist()
+    for state in {json.dumps(one) for one in states}:
+        state = json.loads(state)
+        (row,) = (
+            row for row in rows if all(row[f"param.{path}"] == value for path, value in state["parameters"].items())
+        )
+        for stage in STAGES:
+            assert sum(name == stage.name for name, _ in state["hubs"]) == row[f"in_{stage.name}@2025-11-14"]
+        assert state["balance"] == pytest.approx(row["balance_rs_million@2025-11-14"], abs=1e-3)
+        (point,) = uniforms(study, row["replication"], row["replication"] + 1)
+        record = simulate(study, study.seed, row["replication"], set(study.judged), point)
+        left = record.sites["work_left_days"][np.isfinite(record.sites["work_left_days"])]
+        assert sorted(days for _, days in state["hubs"] if days is not None) == pytest.approx(sorted(left), abs=0.006)
+
+
+def test_runs_without_a_call_when_there_was_one_do_not_count(run):
+    content = read(run, "calibration.json")
+    since = np.array(run.table("runs")["months_since_call@2025-11-14"])
+    low, high = run.config["study"]["since_call"]
+    assert content["possible"] == ((since >= low) & (since <= high)).sum()
+    assert 0 < content["effective_sample_size"] <= content["possible"] < content["runs"] == 400
+
+
+def test_prior_and_posterior_stand_side_by_side(run):
+    content = read(run, "calibration.json")
+    assert list(content["parameters"]) == run.config["study"]["parameters"]
+    for sides in content["parameters"].values():
+        for side in ("prior", "posterior"):
+            assert sides[side]["p05"] <= sides[side]["p50"] <= sides[side]["p95"]
+    last = content["counts"][-1]
+    assert (last["date"], last["low"], last["high"]) == ("2025-11-14", 40, 45)
+    width = {side: last[side]["p95"] - last[side]["p05"] for side in ("prior", "posterior")}
+    assert width["posterior"] < width["prior"] / 2
+    assert last["posterior"]["crps"] < last["prior"]["crps"]
+
+
+def test_the_forecast_is_run_under_both(run):
+    forecast = open_run(run.path / "forecast")
+    assert [scenario["name"] for scenario in forecast.manifest["scenarios"]] == ["prior", "posterior"]
+    rows = forecast.table("runs").to_pylist()
+    kept = {json.dumps(state["parameters"]) for state in read(run, "states.json")["states"]}
+    for row in rows:
+        values = {path: row[f"param.{path}"] for path in run.config["study"]["parameters"]}
+        assert (json.dumps(values) in kept) == (row["scenario"] == 1)
+    assert "posterior against prior: " in forecast.summary["answer"]
+    # The manifest holds the states, so that it can be run again without the file.
+    options = forecast.config["sweep"]["options"]["start.states_file"]
+    assert options[str(run.path / "states.json")]["states"] == read(run, "states.json")["states"]
+
+
+def test_no_draw_that_matches_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
+    cfg = plain(compose_config([*SMALL[:1], "replications=20", "workers=1"]))
+    assert workflow.run(cfg, "calibrated", tmp_path / "run") == 0
+    answer = open_run(tmp_path / "run").summary["answer"]
+    assert answer.startswith("No answer: of 20 runs of the design too few agree with the counts")
+    assert "Nothing was kept" in answer
+    assert not (tmp_path / "run" / "states.json").exists()
