@@ -10,6 +10,7 @@ USAGE = """usage: sim run [experiment=NAME] [key=value ...]   run a study
        sim run -m key=1,2 ...                      one study after the other, a folder each (Hydra multirun)
        sim resume RUN [replications=N]             go on with a run that was stopped, or extend it
        sim score RUN OBSERVATIONS.csv [out=DIR]    how well a run forecast what was counted since
+       sim reproduce RUN [replications=N]          run it again from its manifest: identical, statistically equal, different
        sim list                                    the experiments and the question each asks
        sim parameters [experiment=NAME] [key=...]  every parameter with value, unit, source
        sim run --help | --version
@@ -32,6 +33,8 @@ def main() -> None:
             _resume(arguments)
         elif command == "score":
             _score(arguments)
+        elif command == "reproduce":
+            _reproduce(arguments)
         elif command == "list":
             _list()
         elif command == "parameters":
@@ -45,6 +48,7 @@ def main() -> None:
         else:
             raise InputError(f"{command}: no such command; try run, resume, score, list, parameters, --help")
         sys.stdout.flush()
+            raise InputError(f"{command}: no such command; try run, resume, reproduce, list, parameters, --help")
     except InputError as mistake:
         _stop(mistake)
     except BrokenPipeError:
@@ -108,28 +112,42 @@ def _job(cfg: Any) -> None:
     sys.exit(code) if code else None
 
 
-def _resume(arguments: list[str]) -> None:
-    """Run what a run folder still lacks, from its own manifest."""
+def _folder_and_numbers(command: str, arguments: list[str]) -> tuple[Path, dict[str, int]]:
+    """Arguments of a command that takes a run folder, and perhaps replications=N (or --replications N) and workers=N."""
     from sim.errors import InputError
-    from sim.results.folder import open_run
-    from sim.workflow import run
 
-    changes = {key: value for key, _, value in (argument.partition("=") for argument in arguments[1:])}
+    words = (
+        " ".join(arguments[1:]).replace("--replications ", "replications=").replace("--replications=", "replications=")
+    )
+    changes = {key: value for key, _, value in (word.partition("=") for word in words.split())}
     if not arguments or not set(changes) <= {"replications", "workers"}:
-        raise InputError("usage: sim resume RUN [replications=N] [workers=N]")
+        raise InputError(f"usage: sim {command} RUN [replications=N] [workers=N]")
     if wrong := [
         f"{key}: should be a whole number (got {value!r})" for key, value in changes.items() if not value.isdigit()
     ]:
         raise InputError("\n".join(wrong))
-    path = Path(arguments[0])
+    return Path(arguments[0]), {key: int(value) for key, value in changes.items()}
+
+
+def _resume(arguments: list[str]) -> None:
+    """Run what a run folder still lacks, from its own manifest."""
+    from sim.results.folder import open_run
+    from sim.workflow import run
+
+    path, changes = _folder_and_numbers("resume", arguments)
     manifest = open_run(path).manifest
     signal.signal(signal.SIGTERM, _terminate)
-    code = run(
-        manifest["config"] | {key: int(value) for key, value in changes.items()},
-        manifest["experiment"],
-        path,
-        manifest["command"],
-    )
+    code = run(manifest["config"] | changes, manifest["experiment"], path, manifest["command"])
+    sys.exit(code) if code else None
+
+
+def _reproduce(arguments: list[str]) -> None:
+    """Run a study again from its manifest and compare."""
+    from sim.reproduce import reproduce
+
+    path, changes = _folder_and_numbers("reproduce", arguments)
+    signal.signal(signal.SIGTERM, _terminate)
+    code = reproduce(path, **changes)
     sys.exit(code) if code else None
 
 
