@@ -125,9 +125,8 @@ def _metrics(there: pa.Table, here: pa.Table) -> list[Metric]:
         if one.p >= ALPHA / (len(tested) - rank):
             break
         told.add(one.name)
-    return [
-        one._replace(verdict="equal") if one.verdict == "different" and one.name not in told else one for one in found
-    ]
+    untold = {one.name for one in tested} - told
+    return [one._replace(verdict="equal") if one.name in untold else one for one in found]
 
 
 def _by_replication(rows: pa.Table) -> dict[int, dict[str, Any]]:
@@ -144,17 +143,17 @@ def _metric(name: str, x: np.ndarray, y: np.ndarray, numbers: list[int]) -> Metr
     """Compare pair by pair where the pairs go together, or else the two samples."""
     from scipy import stats
 
-    means = [float(np.nanmean(z)) if np.isfinite(z).any() else np.nan for z in (x, y)]
+    there, here = (float(np.nanmean(z)) if np.isfinite(z).any() else np.nan for z in (x, y))
     apart = ~((x == y) | (np.isnan(x) & np.isnan(y)))
     if not apart.any():
-        return Metric(name, "identical", *means, None, 1.0)
+        return Metric(name, "identical", there, here, None, 1.0)
     first = numbers[int(np.argmax(apart))]
     both = np.isfinite(x) & np.isfinite(y)
     scale = np.maximum(np.abs(x[both]), np.abs(y[both]))
     if (np.isnan(x) == np.isnan(y)).all() and (np.abs(x - y)[both] <= ROUNDING * scale).all():
-        return Metric(name, "rounding", *means, first, 1.0)
+        return Metric(name, "rounding", there, here, first, 1.0)
     if both.sum() < 3:
-        return Metric(name, "different", *means, first, 0.0)
+        return Metric(name, "different", there, here, first, 0.0)
     d = (y - x)[both]
     together = np.std(d) < 0.5 * np.std(x[both]) if np.std(x[both]) else True
     if together:
@@ -162,7 +161,7 @@ def _metric(name: str, x: np.ndarray, y: np.ndarray, numbers: list[int]) -> Metr
     else:
         p = float(stats.ks_2samp(x[both], y[both]).pvalue)
     missing = stats.fisher_exact([[both.size - np.isnan(z).sum(), np.isnan(z).sum()] for z in (x, y)]).pvalue
-    return Metric(name, "different", *means, first, min(p, float(missing)))
+    return Metric(name, "different", there, here, first, min(p, float(missing)))
 
 
 def _verdict(found: list[Metric], number: int, asked: int) -> int:
