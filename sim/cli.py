@@ -11,6 +11,7 @@ USAGE = """usage: sim run [experiment=NAME] [key=value ...]   run a study
        sim resume RUN [replications=N]             go on with a run that was stopped, or extend it
        sim score RUN OBSERVATIONS.csv [out=DIR]    how well a run forecast what was counted since
        sim reproduce RUN [replications=N]          run it again from its manifest: identical, statistically equal, different
+       sim reproduce RUN [replications=N]          run it again from its manifest, and compare
        sim list                                    the experiments and the question each asks
        sim parameters [experiment=NAME] [key=...]  every parameter with value, unit, source
        sim run --help | --version
@@ -113,18 +114,17 @@ def _job(cfg: Any) -> None:
 
 
 def _folder_and_numbers(command: str, arguments: list[str]) -> tuple[Path, dict[str, int]]:
-    """Arguments of a command that takes a run folder, and perhaps replications=N (or --replications N) and workers=N."""
+    """Arguments of a command that takes a run folder, and perhaps replications=N, --replications N, workers=N."""
     from sim.errors import InputError
 
-    words = (
-        " ".join(arguments[1:]).replace("--replications ", "replications=").replace("--replications=", "replications=")
-    )
-    changes = {key: value for key, _, value in (word.partition("=") for word in words.split())}
+    words = " ".join(arguments[1:]).replace("--replications ", "--replications=").split()
+    changes = {key.removeprefix("--"): value for key, _, value in (word.partition("=") for word in words)}
     if not arguments or not set(changes) <= {"replications", "workers"}:
         raise InputError(f"usage: sim {command} RUN [replications=N] [workers=N]")
-    if wrong := [
+    wrong = [
         f"{key}: should be a whole number (got {value!r})" for key, value in changes.items() if not value.isdigit()
-    ]:
+    ]
+    if wrong:
         raise InputError("\n".join(wrong))
     return Path(arguments[0]), {key: int(value) for key, value in changes.items()}
 
