@@ -12,6 +12,7 @@ USAGE = """usage: sim run [experiment=NAME] [key=value ...]   run a study
        sim score RUN OBSERVATIONS.csv [out=DIR]    how well a run forecast what was counted since
        sim reproduce RUN [replications=N]          run it again from its manifest: identical, statistically equal, different
        sim reproduce RUN [replications=N]          run it again from its manifest, and compare
+       sim compare A B [C ...] [out=DIR]           runs, scenarios (RUN#2) or experiments side by side, pair by pair
        sim list                                    the experiments and the question each asks
        sim parameters [experiment=NAME] [key=...]  every parameter with value, unit, source
        sim run --help | --version
@@ -36,6 +37,8 @@ def main() -> None:
             _score(arguments)
         elif command == "reproduce":
             _reproduce(arguments)
+        elif command == "compare":
+            _compare(arguments)
         elif command == "list":
             _list()
         elif command == "parameters":
@@ -50,6 +53,9 @@ def main() -> None:
             raise InputError(f"{command}: no such command; try run, resume, score, list, parameters, --help")
         sys.stdout.flush()
             raise InputError(f"{command}: no such command; try run, resume, reproduce, list, parameters, --help")
+            raise InputError(
+                f"{command}: no such command; try run, resume, reproduce, compare, list, parameters, --help"
+            )
     except InputError as mistake:
         _stop(mistake)
     except BrokenPipeError:
@@ -163,6 +169,15 @@ def _score(arguments: list[str]) -> None:
             score(Path(run), Path(file), Path(out.removeprefix("out=")))
         case _:
             raise InputError("usage: sim score RUN OBSERVATIONS.csv [out=DIR]")
+def _compare(arguments: list[str]) -> None:
+    """Runs or experiments side by side."""
+    from sim.compare import compare_runs
+
+    names = [argument for argument in arguments if "=" not in argument]
+    overrides = [argument for argument in arguments if "=" in argument and not argument.startswith("out=")]
+    out = next((Path(argument.removeprefix("out=")) for argument in arguments if argument.startswith("out=")), None)
+    signal.signal(signal.SIGTERM, _terminate)
+    compare_runs(names, out, overrides)
 
 
 def _list() -> None:

@@ -147,7 +147,7 @@ def _summary(study: Study, run: folder.Run, overrides: list[dict[str, Any]]) -> 
             {"overrides": overrides[summary["scenario"]], **summary}
             for summary in summarise_scenarios(runs, goals, study.end)
         ]
-        pairs = _pairs(study, runs, overrides) if _is_list(study, overrides) else []
+        pairs = _pairs(study, run) if _is_list(study, overrides) else []
         return {
             "answer": paired_answer(pairs) if pairs else sweep_answer(each, goals),
             "scenarios": each,
@@ -171,28 +171,22 @@ def _is_list(study: Study, overrides: list[dict[str, Any]]) -> bool:
     return len(overrides) <= ALTERNATIVES and not all(isinstance(value, int | float) for value in values)
 
 
-def _pairs(study: Study, runs: Any, overrides: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _pairs(study: Study, run: folder.Run) -> list[dict[str, Any]]:
     """Every other scenario against the first, pair by pair: the goals' chances, and their metrics on the last date."""
-    from sim.analysis.compare import compare, verdict
-    from sim.analysis.goals import read_goals
-    from sim.analysis.tables import of_scenario
+    from sim.analysis.compare import verdict
+    from sim.results.side import against_first, sides_of
 
-    goals = read_goals({name: goal.model_dump() for name, goal in study.goals.items()})
-    columns = sorted({goal.metric: f"{goal.metric}@{study.judged[-1]}" for goal in goals}.values())
-    names = study.sweep.names()
-    base, comparisons = of_scenario(runs, 0), (len(columns) + len(goals)) * (len(names) - 1)
-    pairs = []
-    for number, name in enumerate(names[1:], 1):
-        found = compare(base, of_scenario(runs, number), columns, goals, comparisons)
-        pairs.append(
-            {
-                "name": name,
-                "base": names[0],
-                "in_words": [verdict(one) for one in found if not one.is_goal],
-                "differences": [folder.json_safe(one._asdict()) for one in found],
-            }
-        )
-    return pairs
+    sides = sides_of(run)
+    columns = sorted({f"{goal.metric}@{study.judged[-1]}" for goal in study.goals.values()})
+    return [
+        {
+            "name": name,
+            "base": sides[0].name,
+            "in_words": [verdict(one) for one in found if not one.is_goal],
+            "differences": [folder.json_safe(one._asdict()) for one in found],
+        }
+        for name, found in against_first(sides, columns, sides[0].goals).items()
+    ]
 
 
 def _report(path: Path) -> None:

@@ -19,6 +19,7 @@ def draw_all(run: Run, folder: Path) -> list[Path]:
     from sim.figures import (
         calibration,
         claims,
+        comparison,
         exports,
         goal_probability,
         hubs_open,
@@ -41,5 +42,8 @@ def draw_all(run: Run, folder: Path) -> list[Path]:
     if len(run.manifest.get("scenarios") or ()) > 1:
         return sweep_heatmap.draw(run, folder)
     single = (hubs_open, jobs, goal_probability, outcome_dots, time_use, exports, regions, tile_map, reference_class)
+        alternatives = comparison.draw_run(run, folder) if run.summary.get("paired") else []
+        return alternatives or sweep_heatmap.draw(run, folder)
+    single = (hubs_open, jobs, goal_probability, outcome_dots, time_use, exports, regions, tile_map)
     portfolio = (portfolio_jobs, portfolio_exports, claims, waterfall, system_shares, national_exports)
     return [path for figure in (*single, *portfolio) for path in figure.draw(run, folder)]

@@ -80,6 +80,10 @@ class Run(Protocol):
     def config(self) -> dict[str, Any]:
         """The resolved configuration; here, its goals and its sweep."""
 
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Goals and metrics, and pairs of scenarios if they are alternatives."""
+
     def table(self, name: str) -> Any:
         """The table `runs`, `monthly` or `sites` (a pyarrow.Table)."""
 

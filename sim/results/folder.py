@@ -121,7 +121,8 @@ def _differs(earlier: Mapping[str, Any], manifest: Mapping[str, Any]) -> str | N
             return f"{name} {earlier[name]} there, {manifest[name]} here"
     keys, wanted = ([scenario["key"] for scenario in one["scenarios"]] for one in (earlier, manifest))
     if not set(keys) <= set(wanted):
-        return difference(earlier["config"], manifest["config"]) or "scenarios that are not run here"
+        different = next(differences(earlier["config"], manifest["config"]), None)
+        return "{} {} there, {} here".format(*different) if different else "scenarios that are not run here"
     more, fewer = (one["config"]["replications"] for one in (earlier, manifest))
     if fewer < more:
         return f"{more} replications there, {fewer} here"
@@ -129,16 +130,14 @@ def _differs(earlier: Mapping[str, Any], manifest: Mapping[str, Any]) -> str | N
     return f"only={only[0]} there, {only[1]} here" if only[0] != only[1] else None
 
 
-def difference(a: Any, b: Any, path: str = "") -> str | None:
-    """The first difference between two configurations: key, value there and here."""
+def differences(a: Any, b: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Differences between two configurations: (key, value there, value here), without what only says how to run."""
     if isinstance(a, dict) and isinstance(b, dict):
         for key in dict.fromkeys([*a, *b]):
-            if key in HOW_IT_RUNS and not path:
-                continue
-            if found := difference(a.get(key), b.get(key), f"{path}.{key}".lstrip(".")):
-                return found
-        return None
-    return None if a == b else f"{path} {a} there, {b} here"
+            if path or key not in HOW_IT_RUNS:
+                yield from differences(a.get(key), b.get(key), f"{path}.{key}".lstrip("."))
+    elif a != b:
+        yield path, a, b
 
 
 def json_safe(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,179 @@
+"""Runs side by side: is the comparison fair, what differs in configuration, and what differs in results."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from datetime import date, datetime
+from math import isfinite
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from sim.analysis import words
+from sim.analysis.compare import Difference, verdict
+from sim.analysis.goals import Goal
+from sim.config import compose_config, experiments, plain
+from sim.errors import InputError
+from sim.results.folder import differences, json_safe, open_run, write_json
+from sim.results.side import Side, against_first, sides_of
+
+SAID = 8
+"""How many differences in configuration are printed; the file has all."""
+
+
+def compare_runs(names: Sequence[str], out: Path | None = None, overrides: Sequence[str] = ()) -> None:
+    """Compare runs or experiments with the first of them, pair by pair; print it and leave a folder behind.
+
+    Parameters
+    ----------
+    names
+        Run folders (FOLDER#2: only its scenario 2) or experiments, which are run with `overrides` first.
+    out
+        Folder for compare.json, compare.csv and figures; by default a new one below results/runs.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two sides, or they cannot be compared.
+    """
+    path = out or Path("results/runs") / f"compare_{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
+    if path.exists() and any(path.iterdir()):
+        raise InputError(f"out: {path} is not empty; results are never overwritten, choose another folder")
+    sides = [side for name in names for side in _sides(name, path, overrides)]
+    if len(sides) < 2:
+        raise InputError("compare: names at least two runs, scenarios or experiments")
+    goals, columns, remarks = fair(sides)
+    base, pairs = sides[0], against_first(sides, columns, goals)
+    configured = {side.name: list(differences(base.config, side.config)) for side in sides[1:]}
+    for remark in remarks:
+        print(remark)
+    for name, found in pairs.items():
+        print(f"{name} against {base.name} ({found[0].n:,} pairs):")
+        print(_configured(configured[name]))
+        labels = {goal.name: f"chance of {goal.label} {goal.when}" for goal in goals}
+        headline = {goal.metric for goal in goals} | {"hubs_open", "jobs_supported"}
+        for one in found:
+            if one.is_goal or one.metric in headline:
+                on = words.day(date.fromisoformat(one.name.partition("@")[2])) if not one.is_goal else ""
+                print(f"  {verdict(one, labels.get(one.name, f'{words.name(one.metric)} on {on}'))}")
+        print(f"  {narrowing(found)}")
+    path.mkdir(parents=True, exist_ok=True)
+    _write(path, base, pairs, configured, remarks)
+    from sim.figures import comparison
+
+    drawn = comparison.draw(sides, pairs, goals, path / "figures")
+    print(f"Figures: {', '.join(str(file) for file in drawn if file.suffix == '.png')}")
+    print(f"All comparisons: {path / 'compare.csv'}")
+
+
+def _sides(name: str, path: Path, overrides: Sequence[str]) -> list[Side]:
+    """Sides that a name stands for."""
+    folder, _, number = name.partition("#")
+    if not Path(folder).exists() and folder in dict(experiments()):
+        from sim.workflow import run
+
+        target = path.with_name(f"{path.name}_{folder}")
+        config = plain(compose_config([f"experiment={folder}", *overrides]))
+        if run(config, folder, target, ["sim", "run", f"experiment={folder}", *overrides]):
+            raise InputError(f"compare: {folder} did not finish, see {target}")
+        opened = open_run(target)
+    else:
+        opened = open_run(Path(folder))
+    if not opened.has_table("runs"):
+        raise InputError(f"{folder}: has no table of runs")
+    sides, short = sides_of(opened), Path(folder).name
+    if number and not any(str(side.scenario) == number for side in sides):
+        raise InputError(f"{name}: has no scenario {number}, only 0 to {len(sides) - 1}")
+    return [
+        side._replace(name=f"{short}: {side.name}" if len(sides) > 1 else short)
+        for side in sides
+        if number in ("", str(side.scenario))
+    ]
+
+
+def fair(sides: Sequence[Side]) -> tuple[list[Goal], list[str], list[str]]:
+    """Goals and columns that all sides have, and remarks on what else than the configuration differs.
+
+    Raises
+    ------
+    InputError
+        If the sides do not share their random streams, or have nothing in common.
+    """
+    seeds = {side.run.manifest["seed"] for side in sides}
+    if len(seeds) > 1:
+        raise InputError(
+            f"compare: not fair, the seeds differ ({', '.join(map(str, sorted(seeds)))}); run them with the same"
+        )
+    if len({side.name for side in sides}) < len(sides):
+        raise InputError("compare: two sides have the same name; compare copies under other names")
+    tables = [side.runs() for side in sides]
+    numbers = set.intersection(*(set(table["replication"].to_pylist()) for table in tables))
+    columns = [name for name in tables[0].column_names if "@" in name and all(name in t.column_names for t in tables)]
+    if not numbers or not columns:
+        raise InputError("compare: the runs have no replication, or no metric on any date, in common")
+    first = {(g.metric, g.level, g.by, g.held): g for g in sides[0].goals}
+    for side in sides[1:]:
+        keys = {(g.metric, g.level, g.by, g.held) for g in side.goals}
+        first = {key: goal for key, goal in first.items() if key in keys}
+    remarks = []
+    for key in ("version", "commit", "design"):
+        values = {str(side.run.manifest.get(key, side.run.config.get(key))) for side in sides}
+        if len(values) > 1:
+            remarks.append(f"Careful: {key} differs ({', '.join(sorted(values))}), so the code or the dice do too.")
+    if any(len(table) > len(numbers) for table in tables):
+        remarks.append(f"Compared: the {len(numbers):,} replications that all have.")
+    return list(first.values()), columns, remarks
+
+
+def narrowing(found: Sequence[Difference]) -> str:
+    """How much narrower than of independent runs the paired intervals are."""
+    times = [one.narrower for one in found if not one.is_goal and isfinite(one.narrower) and one.narrower > 0]
+    if not times:
+        return "Nothing differs."
+    return (
+        f"Paired intervals are {min(times):.1f} to {max(times):.0f} times narrower than those of independent runs "
+        f"(median {median(times):.1f}); so many times squared fewer runs are enough."
+    )
+
+
+def _configured(found: Sequence[tuple[str, Any, Any]]) -> str:
+    if not found:
+        return "  configured alike"
+    said = "; ".join(f"{key} {_short(a)} -> {_short(b)}" for key, a, b in found[:SAID])
+    return f"  configured: {said}" + (f" and {len(found) - SAID} more" if len(found) > SAID else "")
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _write(
+    path: Path,
+    base: Side,
+    pairs: dict[str, list[Difference]],
+    configured: dict[str, list[tuple[str, Any, Any]]],
+    remarks: list[str],
+) -> None:
+    """compare.csv with a row a figure and pair, compare.json with the same and the differences in configuration."""
+    with (path / "compare.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["against", "side", *Difference._fields, "in_words"])
+        for name, found in pairs.items():
+            for one in found:
+                cells = ["" if isinstance(cell, float) and cell != cell else cell for cell in one]
+                writer.writerow([base.name, name, *cells, verdict(one)])
+    content = {
+        "base": {"name": base.name, "folder": str(base.run.path), "scenario": base.scenario},
+        "remarks": remarks,
+        "sides": [
+            {
+                "name": name,
+                "configured": [{"key": key, "base": a, "here": b} for key, a, b in configured[name]],
+                "differences": [json_safe(one._asdict()) for one in found],
+            }
+            for name, found in pairs.items()
+        ],
+    }
+    write_json(path / "compare.json", content)
