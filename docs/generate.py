@@ -10,6 +10,7 @@ sys.path.insert(0, str(ROOT))  # a script has its own folder there, not the chec
 
 from sim.analysis import words  # noqa: E402  (the line above comes first)
 from sim.config import compose_config, experiments, parameter_rows, read_study  # noqa: E402
+from sim.sources import not_modelled  # noqa: E402
 
 PAGE = ROOT / "docs" / "model.md"
 RESULTS = ROOT / "results"
@@ -122,6 +123,11 @@ def calibration():
     return "\n\n".join([said, first, counts, goals, medians])
 
 
+def left_out():
+    """What is not modelled."""
+    return "\n".join(f"- {line}" for line in not_modelled())
+
+
 def chance(goal):
     """Probability with its interval."""
     return f"{100 * goal['probability']:.0f}% ({100 * goal['low']:.1f}% to {100 * goal['high']:.1f}%)"
@@ -129,7 +135,7 @@ def chance(goal):
 
 def generate(text):
     """The page with its tables made anew."""
-    for make in (parameters, runs, versions, calibration):
+    for make in (parameters, runs, versions, calibration, left_out):
         name = make.__name__
         begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
         text = re.sub(f"{begin}.*?{end}", lambda _, b=begin, e=end, m=make: f"{b}\n{m()}\n{e}", text, flags=re.DOTALL)

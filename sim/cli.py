@@ -3,16 +3,18 @@
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 USAGE = """usage: sim run [experiment=NAME] [key=value ...]   run a study
        sim run -m key=1,2 ...                      one study after the other, a folder each (Hydra multirun)
        sim resume RUN [replications=N]             go on with a run that was stopped, or extend it
-       sim score RUN OBSERVATIONS.csv [out=DIR]    how well a run forecast what was counted since
-       sim reproduce RUN [replications=N]          run it again from its manifest: identical, statistically equal, different
        sim reproduce RUN [replications=N]          run it again from its manifest, and compare
        sim compare A B [C ...] [out=DIR]           runs, scenarios (RUN#2) or experiments side by side, pair by pair
+       sim score RUN OBSERVATIONS.csv [out=DIR]    how well a run forecast what was counted since
+       sim report RUN                              draw the figures and write report.html anew, from the tables
+       sim figure-source FILE                      where a figure comes from, and how to make it again
        sim list                                    the experiments and the question each asks
        sim parameters [experiment=NAME] [key=...]  every parameter with value, unit, source
        sim run --help | --version
@@ -29,20 +31,8 @@ def main() -> None:
     from sim.errors import InputError
 
     try:
-        if command == "run":
-            _run(arguments)
-        elif command == "resume":
-            _resume(arguments)
-        elif command == "score":
-            _score(arguments)
-        elif command == "reproduce":
-            _reproduce(arguments)
-        elif command == "compare":
-            _compare(arguments)
-        elif command == "list":
-            _list()
-        elif command == "parameters":
-            _parameters(arguments)
+        if command in COMMANDS:
+            COMMANDS[command](arguments)
         elif command == "--version":
             from sim import __version__
 
@@ -50,12 +40,8 @@ def main() -> None:
         elif command in ("--help", "-h", "help"):
             print(USAGE)
         else:
-            raise InputError(f"{command}: no such command; try run, resume, score, list, parameters, --help")
+            raise InputError(f"{command}: no such command; try {', '.join(COMMANDS)}, --help")
         sys.stdout.flush()
-            raise InputError(f"{command}: no such command; try run, resume, reproduce, list, parameters, --help")
-            raise InputError(
-                f"{command}: no such command; try run, resume, reproduce, compare, list, parameters, --help"
-            )
     except InputError as mistake:
         _stop(mistake)
     except BrokenPipeError:
@@ -169,6 +155,8 @@ def _score(arguments: list[str]) -> None:
             score(Path(run), Path(file), Path(out.removeprefix("out=")))
         case _:
             raise InputError("usage: sim score RUN OBSERVATIONS.csv [out=DIR]")
+
+
 def _compare(arguments: list[str]) -> None:
     """Runs or experiments side by side."""
     from sim.compare import compare_runs
@@ -180,9 +168,32 @@ def _compare(arguments: list[str]) -> None:
     compare_runs(names, out, overrides)
 
 
-def _list() -> None:
-    from sim.config import experiments
+def _report(arguments: list[str]) -> None:
+    """Figures and report.html of a run folder, from its tables."""
+    from sim.errors import InputError
+    from sim.workflow import report
 
+    if len(arguments) != 1:
+        raise InputError("usage: sim report RUN")
+    report(Path(arguments[0]))
+
+
+def _figure_source(arguments: list[str]) -> None:
+    """What is written in the metadata of a figure."""
+    from sim.errors import InputError
+    from sim.figures.provenance import in_words
+
+    if len(arguments) != 1:
+        raise InputError("usage: sim figure-source FILE")
+    print(in_words(Path(arguments[0])))
+
+
+def _list(arguments: list[str]) -> None:
+    from sim.config import experiments
+    from sim.errors import InputError
+
+    if arguments:
+        raise InputError("usage: sim list")
     found = list(experiments())
     width = max(len(name) for name, _ in found)
     for name, question in found:
@@ -211,3 +222,16 @@ def _hush() -> None:
 def _stop(mistake: Exception) -> NoReturn:
     print(mistake, file=sys.stderr)
     sys.exit(MISTAKE)
+
+
+COMMANDS: dict[str, Callable[[list[str]], None]] = {
+    "run": _run,
+    "resume": _resume,
+    "reproduce": _reproduce,
+    "compare": _compare,
+    "score": _score,
+    "report": _report,
+    "figure-source": _figure_source,
+    "list": _list,
+    "parameters": _parameters,
+}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import json
 import os
 import re
 from datetime import date
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from sim.analysis import words
@@ -49,21 +49,23 @@ def content(run: Run) -> dict[str, Any]:
     manifest, summary = run.manifest, run.summary
     parameters = parameter_rows(read_study(run.config))
     many = len(manifest["scenarios"]) > 1
-    runs = f"{manifest['replications']:,} runs" + (f" of each of {len(manifest['scenarios'])} scenarios" if many else "")
+    runs = f"{manifest['replications']:,} runs" + (
+        f" of each of {len(manifest['scenarios'])} scenarios" if many else ""
+    )
     return {
         "title": f"{manifest['title']}: {manifest['question']}",
         "manifest": manifest,
         "summary": {"what_holds_back": None} | summary,
         "runs_said": f"{runs}, seed {manifest['seed']}",
         "goals": [] if many else _goals(run),
-        "systems": systems_rows(summary["systems"])[1:] if len(summary.get("systems", ())) > 1 else [],
+        "systems": systems_rows(summary["systems"], "\u2192")[1:] if len(summary.get("systems", ())) > 1 else [],
         "scenarios": _scenarios(run) if many else [],
         "figures": _figures(run.path / "figures"),
         "baseline": None if many else _baseline(summary),
         "parameters": parameters,
         "assumptions": sum("assumption" in row[4] for row in parameters),
         "not_modelled": not_modelled(),
-        "command": " ".join(map(_quoted, manifest["command"])) or "(run from a program)",
+        "command": " ".join(map(quote, manifest["command"])) or "(run from a program)",
         "folder": run.path,
         "made_with": ", ".join(
             [
@@ -88,9 +90,13 @@ def _goals(run: Run) -> list[dict[str, str]]:
             {
                 "label": goal.label,
                 "when": goal.when,
-                "chance": words.probability(round(one["probability"] * n), n) if known else "after the last day simulated",
+                "chance": words.probability(round(one["probability"] * n), n)
+                if known
+                else "after the last day simulated",
                 "interval": f"{100 * one['low']:.1f}% to {100 * one['high']:.1f}%" if known else "",
-                "median_date": words.day(date.fromisoformat(one["median_date"])) if one["median_date"] else "not by the end",
+                "median_date": words.day(date.fromisoformat(one["median_date"]))
+                if one["median_date"]
+                else "not by the end",
             }
         )
     return rows
@@ -154,15 +160,11 @@ def _baseline(summary: dict[str, Any]) -> dict[str, Any] | None:
         sides = [one.get("metrics", {}).get(metric) for one in (summary, published)]
         if all(side and side["p50"] is not None for side in sides) and sides[0]["date"] == sides[1]["date"]:
             said = [
-                f"{words.amount(metric, s['p50'])} ({words.amount(metric, s['p10'])} to {words.amount(metric, s['p90'])})"
-                for s in sides
+                "{} ({} to {})".format(*(words.amount(metric, side[q]) for q in ("p50", "p10", "p90")))
+                for side in sides
             ]
             rows.append([f"{words.name(metric)} on {words.day(date.fromisoformat(sides[0]['date']))}", *said])
     return {"rows": rows, "said": published["answer"]} if rows else None
-
-
-def _quoted(word: str) -> str:
-    return json.dumps(word) if re.search(r"[^\w=./:,+-]", word) else word
 
 
 def _escaped(text: str) -> str:

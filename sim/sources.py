@@ -1,6 +1,7 @@
 """Where conf/ and experiments/ are, inside the installed package or beside it in a checkout, and Hydra told of them."""
 
 import csv
+import json
 import re
 from datetime import date
 from pathlib import Path
@@ -66,6 +67,19 @@ def attainment() -> dict[str, float]:
     return {name: float(value) for name, value in re.findall(r"(\w+)[ =]([\d.]+)", fact["value"])} | {
         name: float(fact[name]) for name in ("low", "high")
     }
+
+
+def not_modelled() -> list[str]:
+    """What the model leaves out, a line each, from conf/data/not_modelled.txt."""
+    return (CONF / "data" / "not_modelled.txt").read_text(encoding="utf-8").splitlines()
+
+
+def published_baseline() -> dict[str, Any] | None:
+    """Summary of the published baseline, from the package or the checkout; None if there is none."""
+    for file in (_HERE / "published" / "baseline.json", _HERE.parent / "results" / "baseline" / "summary.json"):
+        if file.is_file():
+            return dict(json.loads(file.read_text(encoding="utf-8")))
+    return None
 
 
 def ict_exports() -> dict[date, float]:

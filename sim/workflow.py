@@ -103,7 +103,7 @@ def _run(path: Path, store: Store, study: Study, manifest: dict[str, Any], varia
         else:
             summary = _summary(study, folder.Run(path), overrides)
         folder.write_json(path / "summary.json", summary)
-        _report(path)
+        report(path)
     except OSError as full:
         done.stopped = f"cannot write the results ({full.strerror})"
     for (scenario, replication), error in done.errors.items():
@@ -189,23 +189,31 @@ def _pairs(study: Study, run: folder.Run) -> list[dict[str, Any]]:
     ]
 
 
-def _report(path: Path) -> None:
-    """Draw the figures and print the answer, what holds the rollout back, and where everything is."""
+def report(path: Path) -> None:
+    """Draw the figures of a run, write report.html, and print the answer, what holds back, and where everything is.
+
+    Only the tables are read, so it can be done again at any time.
+    """
     from sim.analysis.systems import systems_text
     from sim.figures import draw_all
     from sim.figures import observations as observations_figure
+    from sim.report import write_report
 
-    run = folder.Run(path)
+    run = folder.open_run(path)
     summary = run.summary
     drawn = []
     if run.manifest["replications"]:
         drawn += draw_all(run, path / "figures")
-        if run.config["observations"]:
+        if run.config["observations"] and run.has_table("monthly"):
             drawn += observations_figure.draw(run, path / "figures", observations(run.config["observations"]))
+    written = write_report(path)
     print(summary["answer"])
     if "what_holds_back" in summary:
         print(summary["what_holds_back"])
     if len(summary.get("systems", ())) > 1:
         print(systems_text(summary["systems"]))
     print(f"Figures: {', '.join(str(file) for file in drawn if file.suffix == '.png')}")
+    if lacking := [name for name in run.manifest["tables"] if not run.has_table(name)]:
+        print(f"Not there, so their figures are as they were: tables {', '.join(lacking)}")
+    print(f"Report: {written}")
     print(f"Tables, summary and manifest: {path}")

@@ -57,10 +57,8 @@ def _nearest(dates: Sequence[date], day: date) -> date:
     return min(dates, key=lambda each: (abs((each - day).days), each))
 
 
-def systems_text(entries: Sequence[Mapping[str, Any]]) -> str:
-    """The same as lines of text: a table of systems, medians with the range of 8 in 10 runs in brackets."""
-    if not entries:
-        return ""
+def systems_rows(entries: Sequence[Mapping[str, Any]], arrow: str = "->") -> list[list[str]]:
+    """A table of systems: claimed -> simulated, medians with the range of 8 in 10 runs in brackets; its head first."""
     table = [["", "sites open", "jobs", "exports a year"]]
     for entry in entries:
         row = [str(entry["name"])]
@@ -68,7 +66,14 @@ def systems_text(entries: Sequence[Mapping[str, Any]]) -> str:
             figure = entry[what]
             low, median, high = (words.amount(metric, figure[q]) for q in ("p10", "p50", "p90"))
             spread = f" ({low} to {high})" if low != high else ""
-            row.append(f"{words.amount(metric, figure['claimed'])} -> {median}{spread}")
+            row.append(f"{words.amount(metric, figure['claimed'])} {arrow} {median}{spread}")
         table.append(row)
+    return table
+
+
+def systems_text(entries: Sequence[Mapping[str, Any]]) -> str:
+    """The same as lines of text."""
+    if not entries:
+        return ""
     when = words.day(date.fromisoformat(str(entries[0]["date"])))
-    return f"Claimed -> simulated on {when}, median (8 in 10 runs):\n{words.table(table)}"
+    return f"Claimed -> simulated on {when}, median (8 in 10 runs):\n{words.table(systems_rows(entries))}"

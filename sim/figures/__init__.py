@@ -40,10 +40,8 @@ def draw_all(run: Run, folder: Path) -> list[Path]:
     if (run.config.get("study") or {}).get("kind") == "calibrate":
         return calibration.draw(run, folder)
     if len(run.manifest.get("scenarios") or ()) > 1:
-        return sweep_heatmap.draw(run, folder)
-    single = (hubs_open, jobs, goal_probability, outcome_dots, time_use, exports, regions, tile_map, reference_class)
         alternatives = comparison.draw_run(run, folder) if run.summary.get("paired") else []
         return alternatives or sweep_heatmap.draw(run, folder)
-    single = (hubs_open, jobs, goal_probability, outcome_dots, time_use, exports, regions, tile_map)
+    single = (hubs_open, jobs, goal_probability, outcome_dots, time_use, exports, regions, tile_map, reference_class)
     portfolio = (portfolio_jobs, portfolio_exports, claims, waterfall, system_shares, national_exports)
     return [path for figure in (*single, *portfolio) for path in figure.draw(run, folder)]

@@ -6,7 +6,10 @@ import json
 import re
 from html import unescape
 from pathlib import Path
+from shlex import quote
 from typing import Any
+
+from sim.errors import InputError
 
 KEYS = ("experiment", "seed", "replications", "config_digest", "version", "commit", "dirty", "command")
 
@@ -31,3 +34,26 @@ def read_provenance(file: Path) -> dict[str, Any]:
         return dict(json.loads(text)) if text else {}
     except (OSError, ValueError):
         return {}
+
+
+def in_words(file: Path) -> str:
+    """Where a figure comes from, and the command that makes it again.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or says nothing.
+    """
+    if file.suffix not in (".png", ".svg") or not file.is_file():
+        raise InputError(f"figure-source: {file} should be a PNG or SVG file")
+    found = read_provenance(file)
+    if not found:
+        raise InputError(f"figure-source: {file} does not say where it comes from")
+    at = f" at commit {found['commit']}" if found.get("commit") else ""
+    changed = ", with uncommitted changes" if found.get("dirty") else ""
+    return (
+        f"{found['figure']}: {found['caption']}\n"
+        f"experiment {found['experiment']}, seed {found['seed']}, {found['replications']:,} replications, "
+        f"configuration {found['config_digest']}, sim {found['version']}{at}{changed}\n"
+        f"again: {' '.join(map(quote, found['command'])) or '(run from a program)'}"
+    )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
+from weakref import WeakKeyDictionary
 
 import matplotlib.style
 import numpy as np
@@ -21,6 +23,7 @@ from sim.analysis import words
 from sim.analysis.goals import Goal, read_goals
 from sim.analysis.intervals import Floats
 from sim.analysis.tables import simulated
+from sim.figures.provenance import provenance
 
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK = (
     "#0072B2",
@@ -51,6 +54,8 @@ styled = matplotlib.style.context(
             "axes.titleweight": "bold",
             "font.size": 9,
             "savefig.dpi": 150,
+            "svg.fonttype": "none",  # text stays text
+            "svg.hashsalt": "sim",  # the same file each time
             "text.parse_math": False,  # dollars are dollars
             "xtick.color": GREY,
             "ytick.color": GREY,
@@ -63,6 +68,7 @@ styled = matplotlib.style.context(
 
 _LINE = SMALL * 1.45 / 72  # height of a line of caption, inches
 _CHARACTERS = 15.0  # of caption per inch, on the safe side
+_captions: WeakKeyDictionary[Figure, tuple[str, float]] = WeakKeyDictionary()  # and the share of the height it takes
 
 
 class Run(Protocol):
@@ -84,6 +90,9 @@ class Run(Protocol):
     def summary(self) -> dict[str, Any]:
         """Goals and metrics, and pairs of scenarios if they are alternatives."""
 
+    def has_table(self, name: str) -> bool:
+        """Whether the table is in the folder."""
+
     def table(self, name: str) -> Any:
         """The table `runs`, `monthly` or `sites` (a pyarrow.Table)."""
 
@@ -97,8 +106,8 @@ class Label(NamedTuple):
 
 
 def has(run: Run, *names: str) -> bool:
-    """Whether a run kept these tables."""
-    return all(name in run.manifest["tables"] for name in names)
+    """Whether a run kept these tables, and they are still there."""
+    return all(name in run.manifest["tables"] and run.has_table(name) for name in names)
 
 
 def is_portfolio(run: Run) -> bool:
@@ -137,6 +146,7 @@ def new_figure(width: float, height: float, run: Run, caption: str) -> Figure:
         colour = GREY if text is source else BLACK
         figure.text(0.1 / width, y, text, fontsize=SMALL, color=colour, va="center", in_layout=False)
     below = (len(lines) + 0.8) * _LINE / height
+    _captions[figure] = (caption, below)
     engine = figure.get_layout_engine()
     assert engine is not None
     # the base class of layout engines has no such argument, the constrained one used here has
@@ -229,10 +239,10 @@ def label_top(axes: Axes, labels: Sequence[Label]) -> None:
 
 
 def save(figure: Figure, folder: Path, name: str, run: Run, columns: Mapping[str, Sequence[Any]]) -> list[Path]:
-    """Write NAME.png and NAME.csv, the plotted numbers; return both paths.
+    """Write NAME.png, NAME.svg and NAME.csv, the plotted numbers; return the paths.
 
-    The image carries its caption and the whole configuration digest as metadata, and no time: drawn again, it is
-    the same file.
+    The images carry their caption and where they come from (`sim.figures.provenance`) as metadata, and no time: drawn
+    again, they are the same files.
 
     Parameters
     ----------
@@ -240,16 +250,33 @@ def save(figure: Figure, folder: Path, name: str, run: Run, columns: Mapping[str
         The plotted numbers, as `write_csv` takes them.
     """
     manifest = run.manifest
-    printed = " ".join(text.get_text() for text in figure.texts)
-    metadata = {
-        "Title": f"{manifest['title']}: {name}",
-        "Description": f"{printed} (config {manifest['config_digest']})",
-        "Software": f"sim {manifest['version']}",
-    }
+    caption, _ = _captions[figure]
+    source = json.dumps(provenance(manifest, name, caption))
     table = write_csv(folder, name, columns)
-    png = table.with_suffix(".png")
-    figure.savefig(png, metadata=metadata)
-    return [png, table]
+    png, svg = table.with_suffix(".png"), table.with_suffix(".svg")
+    title = f"{manifest['title']}: {name}"
+    software = f"sim {manifest['version']}"
+    about = {"Title": title, "Description": caption, "Source": source}
+    figure.savefig(png, metadata={**about, "Software": software})
+    _save_svg(figure, svg, {**about, "Creator": software, "Date": None})
+    return [png, svg, table]
+
+
+def _save_svg(figure: Figure, file: Path, metadata: dict[str, Any]) -> None:
+    """Write the figure without the caption printed below it: pages have it as text, with the metadata."""
+    printed = [text for text in figure.texts if text.get_text() != figure.get_suptitle()]
+    for text in printed:
+        text.set_visible(False)
+    figure.savefig(file, metadata=metadata)
+    for text in printed:
+        text.set_visible(True)
+    width, height = (72 * inches for inches in figure.get_size_inches())
+    height *= 1 - _captions[figure][1]
+    head, _, rest = file.read_text(encoding="utf-8").partition("<metadata>")
+    size = f'width="{width:g}pt" height="{height:g}pt" viewBox="0 0 {width:g} {height:g}"'
+    file.write_text(
+        re.sub(r'width="[^"]*" height="[^"]*" viewBox="[^"]*"', size, head) + f"<metadata>{rest}", encoding="utf-8"
+    )
 
 
 def write_csv(folder: Path, name: str, columns: Mapping[str, Sequence[Any]]) -> Path:

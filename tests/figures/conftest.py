@@ -157,7 +157,9 @@ def synthetic(shape: Shape) -> SimpleNamespace:
     config = {"goals": goals, "sweep": {"grid": shape.grid} if shape.grid else None}
     if shape.portfolio:
         config |= {"claims": CLAIMS, "regions": REGION_CONFIG}
-    return SimpleNamespace(manifest=manifest, config=config, summary={}, table=tables.__getitem__)
+    return SimpleNamespace(
+        manifest=manifest, config=config, summary={}, table=tables.__getitem__, has_table=tables.__contains__
+    )
 
 
 def parks(shape: Shape, months: np.ndarray, rng: np.random.Generator) -> dict[str, list[tuple[str, dict[str, Any]]]]:
