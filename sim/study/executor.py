@@ -75,7 +75,8 @@ def run_tasks(
 
 
 def _end_with(parent: int) -> None:
-    """Have the kernel kill this worker when the process that started it is gone, however it went (Linux)."""
+    """Leave Ctrl-C to the process that started this worker, and end with it, however it went (Linux)."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it went before that was said

@@ -1,6 +1,7 @@
 """Every figure: its numbers recomputed independently, and extremes that must not break it."""
 
 import csv
+import re
 import subprocess
 import sys
 from datetime import date
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image
 from scipy import stats
 
+from sim.errors import InputError
 from sim.figures import (
     draw_all,
     exports,
@@ -24,8 +26,10 @@ from sim.figures import (
     sweep_heatmap,
     time_use,
 )
+from sim.figures.provenance import in_words, read_provenance
 
 SINGLE = (hubs_open, jobs, goal_probability, outcome_dots, time_use, exports)
+ENDS = (".png", ".svg", ".csv")
 NAMES = ["hubs_open", "jobs", "goal_probability", "outcome_dots", "time_use", "exports", "reference_class"]
 HISTORY = {"start": date(2023, 10, 31), "end": date(2025, 11, 14), "initial": 0, "hubs_a_month": 1.6}
 OBSERVED = [
@@ -163,7 +167,7 @@ def test_sweep_numbers(goal, sweep, tmp_path):
 def test_a_sweep_draws_each_goal(sweep, tmp_path):
     drawn = draw_all(sweep, tmp_path)
     assert {path.stem for path in drawn} == {f"sweep_heatmap_{goal}" for goal in sweep.config["goals"]}
-    assert {path.suffix for path in drawn} == {".png", ".csv"}
+    assert {path.suffix for path in drawn} == {".png", ".svg", ".csv"}
 
 
 def test_observations_in_and_out_of_the_band(make_run, tmp_path):
@@ -193,16 +197,41 @@ def test_observation_between_recorded_dates_is_interpolated(make_run, tmp_path):
 
 def test_metadata_names_the_run_and_no_time(run, tmp_path):
     for path in draw_all(run, tmp_path):
-        if path.suffix != ".png":
+        if path.suffix == ".csv":
             continue
-        with Image.open(path) as image:
-            text, size = image.text, image.size
-        assert set(text) == {"Title", "Description", "Software"}
-        assert text["Title"] == f"Synthetic: {path.stem}"
-        assert text["Software"] == "sim 0.1.0"
-        for part in ("synthetic: seed 2027, n = 60, config 0123456789ab, sim 0.1.0", "0123456789abcdef" * 4):
-            assert part in text["Description"]
-        assert min(size) > 400
+        said = read_provenance(path)
+        assert (said["figure"], said["seed"], said["replications"]) == (path.stem, 2027, 60)
+        assert (said["config_digest"], said["version"]) == ("0123456789abcdef" * 4, "0.1.0")
+        assert len(said["caption"]) > 30
+        assert said["figure"] in in_words(path)
+        if path.suffix == ".png":
+            with Image.open(path) as image:
+                text, size = image.text, image.size
+            assert set(text) == {"Title", "Description", "Software", "Source"}
+            assert text["Title"] == f"Synthetic: {path.stem}"
+            assert text["Description"] == said["caption"]
+            assert min(size) > 400
+        else:
+            assert "<dc:date>" not in path.read_text()
+
+
+def test_a_vector_figure_leaves_its_caption_to_the_page(run, tmp_path):
+    """The caption that the PNG has printed below it is cut off; the title over the axes stays."""
+    (path,) = [path for path in hubs_open.draw(run, tmp_path) if path.suffix == ".svg"]
+    shown = re.sub("<metadata>.*</metadata>", "", path.read_text(), flags=re.DOTALL)
+    assert read_provenance(path)["caption"][:20] not in shown
+    assert "Hubs open on 31 December 2027" in shown
+    width, height = (float(x) for x in re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', shown).groups())
+    with Image.open(path.with_suffix(".png")) as image:
+        assert height / width < 0.97 * image.size[1] / image.size[0]
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "none.png", "plain.png", "plain.svg"])
+def test_a_figure_that_says_nothing_is_refused(tmp_path, name):
+    Image.new("RGB", (4, 4)).save(tmp_path / "plain.png")
+    (tmp_path / "plain.svg").write_text("<svg/>")
+    with pytest.raises(InputError, match="figure-source"):
+        in_words(tmp_path / name)
 
 
 def test_drawn_twice_is_the_same_file(run, sweep, tmp_path):
@@ -215,15 +244,15 @@ def test_drawn_twice_is_the_same_file(run, sweep, tmp_path):
 
 
 def test_own_settings_neither_matter_nor_change(run, tmp_path):
-    (plain, _) = hubs_open.draw(run, tmp_path / "plain")
+    plain, *_ = hubs_open.draw(run, tmp_path / "plain")
     with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "red"}):
-        (odd, _) = hubs_open.draw(run, tmp_path / "odd")
+        odd, *_ = hubs_open.draw(run, tmp_path / "odd")
         assert matplotlib.rcParams["font.size"] == 20
     assert plain.read_bytes() == odd.read_bytes()
 
 
 def test_draw_all_of_one_scenario(run, tmp_path):
-    assert [path.name for path in draw_all(run, tmp_path)] == [f"{n}{end}" for n in NAMES for end in (".png", ".csv")]
+    assert [path.name for path in draw_all(run, tmp_path)] == [f"{n}{end}" for n in NAMES for end in ENDS]
 
 
 EXTREMES = {

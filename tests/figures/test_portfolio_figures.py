@@ -41,7 +41,7 @@ def read(path: Path) -> list[dict[str, str]]:
 
 
 def drawn(figure, run, folder: Path) -> list[dict[str, str]]:
-    (png, _) = figure.draw(run, folder)
+    png, *_ = figure.draw(run, folder)
     return read(png)
 
 
@@ -63,7 +63,7 @@ def outcomes(run, metric: str) -> np.ndarray:
 def test_waterfall_numbers(portfolio, tmp_path):
     paths = waterfall.draw(portfolio, tmp_path)
     assert [path.name for path in paths] == [
-        f"waterfall_{of}.{end}" for of in ("jobs", "exports") for end in ("png", "csv")
+        f"waterfall_{of}.{end}" for of in ("jobs", "exports") for end in ("png", "svg", "csv")
     ]
     for name, metric, claimed in (
         ("jobs", "portfolio_jobs", 45_900),

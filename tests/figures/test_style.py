@@ -45,7 +45,7 @@ def test_csv_reads_back_exactly(run, tmp_path):
         "date": [date(2027, 12, 31), np.datetime64("2027-02-28"), np.datetime64("NaT")],
         "text": ["a, b", "$", ""],
     }
-    _, path = style.save(style.new_figure(4, 3, run, "A caption."), tmp_path / "new", "name", run, columns)
+    *_, path = style.save(style.new_figure(4, 3, run, "A caption."), tmp_path / "new", "name", run, columns)
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["float"] for row in rows] == ["0.30000000000000004", "0.3333333333333333", ""]

@@ -100,7 +100,9 @@ def test_the_answer_comes_first_and_the_figures_are_named(pair):
 
 
 def test_folder(run):
-    assert {path.name for path in run.path.iterdir()} == {"manifest.json", "summary.json", "tables", "figures"}
+    assert {path.name for path in run.path.iterdir()} == {
+        "manifest.json", "summary.json", "report.html", "tables", "figures",
+    }  # fmt: skip
     assert {path.name for path in (run.path / "tables").iterdir()} == {f"{name}.parquet" for name in TABLES}
 
 
@@ -359,7 +361,7 @@ def session_members(session):
     return found
 
 
-def interrupt(folder, send, after=6, total=400):
+def interrupt(folder, send, after=18, total=400):
     """Run in a terminal of its own, send a signal when the bar shows that some are done; (code, out, screen)."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 100))
@@ -414,7 +416,7 @@ def test_a_signal_ends_the_run_and_keeps_what_is_done(send, run, tmp_path):
     assert "250 hubs open and 25,000 jobs in hubs by 31 December 2027: " in out
     kept = read(tmp_path / "run")
     assert kept.manifest["status"] == "interrupted"
-    assert 6 <= kept.manifest["replications"] == len(kept.runs) < 400
+    assert 18 <= kept.manifest["replications"] == len(kept.runs) < 400
     whole = {row["replication"]: row for row in run.runs.to_pylist()}
     common = [row for row in kept.runs.to_pylist() if row["replication"] in whole]
     assert len(common) >= 3

@@ -68,7 +68,7 @@ def test_a_run_is_scored(sim, tmp_path, finished):
     ):
         assert words in out
     folder = tmp_path / "new" / "scores"
-    assert {file.name for file in folder.iterdir()} == {"score.csv", "score.json", "score.png"}
+    assert {file.name for file in folder.iterdir()} == {"score.csv", "score.json", "score.png", "score.svg"}
     found = json.loads((folder / "score.json").read_text())
     assert (found["file"], found["observations"], found["scored"]) == ("seen.csv", 3, 2)
     assert found["run"]["config_digest"] == open_run(finished).manifest["config_digest"]
@@ -91,7 +91,7 @@ def test_by_default_scores_are_in_the_run(sim, tmp_path, finished):
     assert sim("score", finished, "other.csv")[0] == 0
     scores = finished / "scores"
     assert {str(file.relative_to(scores)) for file in scores.rglob("*.*")} == {
-        "seen/score.csv", "seen/score.json", "seen/score.png", "other/score.csv", "other/score.json",
+        "seen/score.csv", "seen/score.json", "seen/score.png", "seen/score.svg", "other/score.csv", "other/score.json",
     }  # fmt: skip
     observe(tmp_path, "nonsuch,2026-02-10,44,,,,,")
     assert sim("score", finished, "seen.csv")[0] == 0
