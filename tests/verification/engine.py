@@ -18,7 +18,7 @@ from tests.verification.alarms import BLUE, GREY, ORANGE, SEED, check, controlle
 
 REGIONS = ("Punjab", "Sindh", "KP", "Islamabad", "Balochistan", "AJK", "GB")
 EMPTY = {
-    "start.open_hubs": 0, "start.backlog": [], "calls.applications": 0, "calls.applications_sd": 0,
+    "start.open_hubs": 0, "start.states": [], "calls.applications": 0, "calls.applications_sd": 0,
     "outages.frequency": 0, "rollout.brownfield_share": 0, "rollout.remote_factor": 1,
     "rollout.programme_shock": 1 / DAYS_PER_MONTH,
 }  # fmt: skip
@@ -201,7 +201,7 @@ def every_wait(level):
     1e-6 days, and none where there should be none.
     False alarm: 0.
     """
-    tight = {"start.backlog": [], "rollout.committee": 8} | {
+    tight = {"start.states": [], "rollout.committee": 8} | {
         f"regions.{name}.contractors": 2 if name == "Punjab" else 1 for name in REGIONS
     }
     waited, line = 0, []

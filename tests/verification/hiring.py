@@ -13,7 +13,7 @@ from tests.verification.alarms import SEED, check, dots, mean_of
 
 SEATS, TO_HIRE, ATTRITION = 40, 60.0, 0.06  # days; share a month
 RATES = {
-    "start.backlog": [], "calls.applications": 0, "hubs.closure": 0, "hubs.closure_later": 0, "outages.frequency": 0,
+    "start.states": [], "calls.applications": 0, "hubs.closure": 0, "hubs.closure_later": 0, "outages.frequency": 0,
     "hubs.seats_large_city": SEATS, "hubs.seats_small_city": SEATS, "hiring.people_per_seat": 1, "hiring.occupancy": 1,
     "hiring.start": 1, "hiring.freelancer_share": 0, "hiring.time_to_hire": TO_HIRE, "hiring.experienced_share": 1,
     "hiring.attrition": ATTRITION, "talent.graduates": 100_000_000, "talent.employable_share": 1,

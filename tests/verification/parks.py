@@ -13,7 +13,7 @@ from tests.verification.alarms import SEED, check, dots, fitted
 
 KARACHI = "parks.karachi_park"
 STILL = {
-    "start.open_hubs": 0, "start.backlog": [], "calls.applications": 0, "outages.frequency": 0, "stps.pace": 0,
+    "start.open_hubs": 0, "start.states": [], "calls.applications": 0, "outages.frequency": 0, "stps.pace": 0,
     "firms.exit": 0, "firms.growth": 1, "firms.volatility": 0, "firms.start": 1, "firms.from_stp": 0,
     "firms.from_office": 1, "hiring.attrition": 0, f"{KARACHI}.tender": 0, f"{KARACHI}.tender_failure": 0,
     f"{KARACHI}.construction": 1, "parks.islamabad_park.construction": 600,

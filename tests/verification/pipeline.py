@@ -12,7 +12,7 @@ from sim.model.world import World
 from tests.helpers import NO_LIMITS, metric, run, study
 from tests.verification.alarms import SEED, check, dots, fitted
 
-ONE_CALL = {"start.open_hubs": 0, "start.backlog": [], "start.calls": [date(2025, 11, 3)], "calls.interval": 600,
+ONE_CALL = {"start.open_hubs": 0, "start.states": [], "start.calls": [date(2025, 11, 3)], "calls.interval": 600,
             "calls.applications_sd": 0}  # fmt: skip
 ALL_GO_ON = {"rollout.rejection": 0, "rollout.refusal": 0, "rollout.abandonment": 0}
 NEVER_CLOSE = {"hubs.closure": 0, "hubs.closure_later": 0}

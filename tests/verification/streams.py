@@ -17,7 +17,7 @@ LENGTH = 25
 
 def tables():
     """Uniforms, a row a stream; neighbouring rows are those most likely to have something in common."""
-    world = World(study({"start.open_hubs": 0, "start.backlog": []}), Streams(SEED, 3))
+    world = World(study({"start.open_hubs": 0, "start.states": []}), Streams(SEED, 3))
     hubs = [world.new_hub(Origin.call, 20 + n // 200, n % 200).u[:LENGTH] for n in range(4000)]
     return {"hubs of a run": np.array(hubs), **others()}
 
