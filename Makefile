@@ -55,7 +55,7 @@ results: $(READY) ## make the published results of results/README.md anew (about
 		rm -rf results/$$experiment && \
 		$(BIN)/sim run experiment=$$experiment out=results/$$experiment || exit 1; \
 	done
-	@$(BIN)/python -m sim.results.index results
+	@$(BIN)/python docs/generate.py
 
 calibrate: $(READY) ## hold the parameters to the dated counts again (about 5 minutes): makes conf/data/states.json
 	@rm -rf results/calibrated && $(BIN)/sim run experiment=calibrated out=results/calibrated
