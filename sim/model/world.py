@@ -109,9 +109,9 @@ class World:
             self.config.regions[name].remote,
             p.large_city_share,
             simpy.Resource(self.env, capacity=int(p.contractors)),
-            simpy.Container(self.env, init=stock(self, p.talent_share)),
+            stock(self, p.talent_share),
         )
-        region.talent_in = int(region.talent.level)
+        region.talent_in = region.talent
         return region
 
     def _new_ledgers(self, system: str, *regions: str) -> dict[str, Ledger]:

@@ -122,7 +122,8 @@ def judge(record: Record, study: Study) -> dict[str, Any]:
 def _study(config: str) -> Study:
     study = read_study(json.loads(config))
     gc.collect()
-    gc.freeze()  # what a process has imported by now is not garbage: looking through it cost 5% of a replication
+    gc.freeze()  # what a process has imported by now is not garbage
+    gc.set_threshold(100_000)  # nor is the living world: looking through it again and again cost a tenth
     return study
 
 
