@@ -28,7 +28,7 @@ MISTAKE = 2
 def main() -> None:
     """Entry point: `sim` and `python -m sim`."""
     command, *arguments = sys.argv[1:] or ["--help"]
-    from sim.errors import InputError
+    from sim.errors import InputError, why
 
     try:
         if command in COMMANDS:
@@ -46,6 +46,8 @@ def main() -> None:
         _stop(mistake)
     except BrokenPipeError:
         _hush()
+    except OSError as error:  # a full disk, a folder that cannot be read or written
+        _stop(InputError(f"{error.filename or command}: {why(error)}"))
     except KeyboardInterrupt:  # before or after the replications, which keep what is done
         print("interrupted", file=sys.stderr)
         sys.exit(130)
