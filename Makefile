@@ -23,7 +23,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test verify verify-short verify-docs bench results calibrate lock clean
+.PHONY: help run test verify verify-short verify-docs bench results check-results calibrate lock clean
 
 help: ## this list
 	@echo "make TARGET [ARGS=\"...\"] [PYTHON=python3.12]"
@@ -36,7 +36,7 @@ test: $(READY) ## style, types and tests; ARGS goes to pytest
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 verify: $(READY) ## the whole statistical verification suite
 	@$(BIN)/python -m pytest tests/verification $(ARGS)
@@ -57,9 +57,16 @@ results: $(READY) ## make the published results of results/README.md anew (about
 	done
 	@$(BIN)/python docs/generate.py
 
+check-results: $(READY) ## run the first 50 replications of every published result again; fails where code and results have drifted
+	@for run in results/*/manifest.json; do \
+		echo "$$(dirname $$run):"; $(BIN)/sim reproduce $$(dirname $$run) replications=50; \
+		case $$? in 0 | 3) ;; *) exit 1 ;; esac; \
+	done
+
 calibrate: $(READY) ## hold the parameters to the dated counts again (about 5 minutes): makes conf/data/states.json
 	@rm -rf results/calibrated && $(BIN)/sim run experiment=calibrated out=results/calibrated
 	@cp results/calibrated/states.json conf/data/states.json
+	@$(BIN)/python docs/generate.py
 
 lock: $(READY) ## refresh requirements.lock after a change of pyproject.toml; ARGS=--upgrade for newer versions
 	@CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/python -m piptools compile --quiet --extra dev --generate-hashes \
