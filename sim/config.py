@@ -29,7 +29,7 @@ STATES = "start.states_file"
 HOW_IT_RUNS = ("workers", "out", "only", "observations", "fidelity")
 """Keys that say how a study is run or drawn, not what comes out (what `fidelity` stands for is in other keys)."""
 
-LONGEST = 400
+LONGEST = 1500
 """A message about a mistake quotes no more than this."""
 
 GROUPS = tuple(sorted(folder.name for folder in CONF.iterdir() if any(folder.glob("*.yaml"))))

@@ -272,7 +272,11 @@ def _save_svg(figure: Figure, file: Path, metadata: dict[str, Any]) -> None:
         text.set_visible(True)
     width, height = (72 * inches for inches in figure.get_size_inches())
     height *= 1 - _captions[figure][1]
-    head, _, rest = file.read_text(encoding="utf-8").partition("<metadata>")
+    drawn = file.read_text(encoding="utf-8")
+    # Matplotlib hashes addresses of objects into the names of paths, so that they differ from time to time.
+    for number, name in enumerate(dict.fromkeys(re.findall(r'id="([A-Za-z]+[0-9a-f]{10})"', drawn))):
+        drawn = drawn.replace(name, f"path{number}")
+    head, _, rest = drawn.partition("<metadata>")
     size = f'width="{width:g}pt" height="{height:g}pt" viewBox="0 0 {width:g} {height:g}"'
     file.write_text(
         re.sub(r'width="[^"]*" height="[^"]*" viewBox="[^"]*"', size, head) + f"<metadata>{rest}", encoding="utf-8"

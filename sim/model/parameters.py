@@ -119,7 +119,7 @@ def _most(value: Distribution) -> float:
 
 
 def _allowed(spec: Spec) -> str:
-    return f"at least {spec.low:g}" if spec.high == ANYTHING else f"between {spec.low:g} and {spec.high:g}"
+    return f"at least {spec.low:g}" if spec.high >= ANYTHING else f"between {spec.low:g} and {spec.high:g}"
 
 
 class Region(Group):
