@@ -2,6 +2,7 @@
 
 PYTHON = python3
 EXPERIMENT = baseline
+RESULTS = results
 ARGS =
 
 VENV = .venv
@@ -23,7 +24,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test verify verify-short verify-docs bench results calibrate lock clean
+.PHONY: help run test verify verify-short verify-docs check-results bench results calibrate lock clean
 
 help: ## this list
 	@echo "make TARGET [ARGS=\"...\"] [PYTHON=python3.12]"
@@ -46,6 +47,9 @@ verify-short: $(READY) ## the quick part of it
 
 verify-docs: $(READY) ## make docs/verification.md anew: every check with its picture, and the tables (about 4 minutes)
 	@$(BIN)/python -m tests.verification.docs
+
+check-results: $(READY) ## run the first replications of each published result again: do they still come out the same?
+	@$(BIN)/sim reproduce $$(dirname $(RESULTS)/*/manifest.json) replications=2 $(ARGS)
 
 bench: $(READY) ## how fast the simulation runs
 	@$(BIN)/python tests/benchmarks/bench.py $(ARGS)

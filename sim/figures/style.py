@@ -264,7 +264,7 @@ def save(figure: Figure, folder: Path, name: str, run: Run, columns: Mapping[str
 
 
 def _settle(figure: Figure) -> None:
-    """Lay the figure out for good, on round numbers: the last digits of the layout differ from one drawing to another."""
+    """Lay the figure out for good, on round numbers: the last digits of the layout differ from time to time."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes in figure.axes:
