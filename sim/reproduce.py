@@ -53,7 +53,8 @@ def reproduce(path: Path, replications: int | None = None, workers: int = 0) -> 
     path
         A run folder.
     replications
-        Only so many of each scenario, from the first on, rounded up to whole groups of `GROUP`.
+        Only so many of each scenario, from the first on; without a table of runs to compare them one by one, rounded
+        up to whole groups of `GROUP`, of which the manifest has the digests.
     workers
         Processes; 0 = one for each core.
 
@@ -75,7 +76,8 @@ def reproduce(path: Path, replications: int | None = None, workers: int = 0) -> 
     if replications == 0:
         raise InputError("replications: should be at least 1 (got 0)")
     there = 1 + max(group[2] for group in manifest["tables"]["runs"]["groups"])
-    number = there if replications is None else min(there, -(-replications // GROUP) * GROUP)
+    whole = 1 if run.has_table("runs") else GROUP
+    number = there if replications is None else min(there, -(-replications // whole) * whole)
     config = manifest["config"] | {"replications": number, "workers": workers}
     study = read_study(config)
     said = _runs_in_words(study, there, manifest)
@@ -151,7 +153,8 @@ def _compare(
                 unexplained.append(name)
             found += columns
     if False not in same.values():
-        print(f"identical: all tables have the digests of the manifest ({said})")
+        what = "all tables have" if None not in same.values() else "what can be compared has"
+        print(f"identical: {what} the content that the manifest describes ({said})")
         return IDENTICAL
     return _verdict(_holm(found), unexplained, said)
 

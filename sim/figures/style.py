@@ -253,6 +253,7 @@ def save(figure: Figure, folder: Path, name: str, run: Run, columns: Mapping[str
     caption, _ = _captions[figure]
     source = json.dumps(provenance(manifest, name, caption))
     table = write_csv(folder, name, columns)
+    _settle(figure)
     png, svg = table.with_suffix(".png"), table.with_suffix(".svg")
     title = f"{manifest['title']}: {name}"
     software = f"sim {manifest['version']}"
@@ -260,6 +261,18 @@ def save(figure: Figure, folder: Path, name: str, run: Run, columns: Mapping[str
     figure.savefig(png, metadata={**about, "Software": software})
     _save_svg(figure, svg, {**about, "Creator": software, "Date": None})
     return [png, svg, table]
+
+
+def _settle(figure: Figure) -> None:
+    """Lay the figure out for good, on round numbers: the last digits of the layout differ from time to time."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        x, y, width, height = (round(value, 5) for value in axes.get_position(original=True).bounds)
+        axes.set_position((x, y, width, height))
+    if title := figure._suptitle:  # type: ignore[attr-defined]  # (matplotlib has no other way to it)
+        x, y = (round(value, 5) for value in title.get_position())
+        title.set_position((x, y))
 
 
 def _save_svg(figure: Figure, file: Path, metadata: dict[str, Any]) -> None:

@@ -75,7 +75,7 @@ def test_killed_with_its_workers_and_resumed(whole, tmp_path):
     assert contents(tmp_path / "run") == contents(whole)
     code, out, err = call(tmp_path, "reproduce", "run")
     assert (code, err) == (0, "")
-    assert "identical: all tables have the digests of the manifest (all 40 replications)" in out
+    assert "identical: all tables have the content that the manifest describes (all 40 replications)" in out
 
 
 def test_two_processes_on_one_folder(whole):

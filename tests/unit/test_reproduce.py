@@ -77,7 +77,7 @@ def test_identical(sim, few):
     assert [line.split(" (")[0] for line in lines[1:4]] == [
         "runs: identical", "monthly: identical", "sites: identical",
     ]  # fmt: skip
-    assert lines[4:] == ["identical: all tables have the digests of the manifest (all 6 replications)"]
+    assert lines[4:] == ["identical: all tables have the content that the manifest describes (all 6 replications)"]
     assert not (few / "parts").exists()
 
 
@@ -96,16 +96,35 @@ def test_digests_are_enough(sim, copy):
     assert "monthly: identical" in out
 
 
-def test_a_prefix_in_whole_groups(sim, tmp_path, monkeypatch):
+def test_a_prefix(sim, tmp_path, monkeypatch):
+    """Row by row where the table is there; of a table that is not, by the digests of whole groups."""
     for module in (store, reproduce):
         monkeypatch.setattr(module, "GROUP", 3)
     path = made(tmp_path / "run", replications=7)
     (path / "tables" / "monthly.parquet").unlink()
-    for asked, said in ((1, "the first 3 of 7"), (3, "the first 3 of 7"), (4, "the first 6 of 7"), (7, "all 7")):
+    for asked, monthly in ((1, "nothing to compare with"), (3, "identical"), (7, "identical")):
         code, out, _ = sim("reproduce", path, "--replications", asked, "workers=1")
         assert code == 0
-        assert "monthly: identical" in out
-        assert out.splitlines()[-1].endswith(f"({said} replications)")
+        assert "runs: identical" in out
+        assert f"monthly: {monthly} (" in out
+        assert ("what can be compared has" in out) == (asked == 1)
+        assert out.splitlines()[-1].endswith(f"({'all' if asked == 7 else f'the first {asked} of'} 7 replications)")
+    (path / "tables" / "runs.parquet").unlink()
+    _, out, _ = sim("reproduce", path, "replications=4", "workers=1")
+    assert out.splitlines()[-1].endswith("(the first 6 of 7 replications)")
+
+
+def test_several_runs(sim, few, copy, simulate):
+    """As of `make check-results`: the worst of them is the exit code."""
+    simulate(last=1)
+    with manifest_of(copy) as manifest:
+        manifest["tables"].pop("sites")
+    code, out, _ = sim("reproduce", few, copy, "replications=1", "workers=1")
+    assert code == 0
+    assert [line for line in out.splitlines() if line.startswith("== ")] == [f"== {few}", f"== {copy}"]
+    assert sim("reproduce", few, copy, "replications=2", "workers=1")[0] == 4
+    code, _, err = sim("reproduce", few, few.parent, "replications=1", "workers=1")
+    assert (code, len(err.splitlines())) == (2, 1)
 
 
 def test_a_prefix_with_a_difference(sim, tmp_path, monkeypatch, simulate):
