@@ -5,17 +5,14 @@ is made by the function NAME below.
 """
 
 import json
-import sys
 from pathlib import Path
 
+from sim.analysis import words
+from sim.analysis.systems import systems_rows
+from sim.config import compose_config, experiments, parameter_rows, read_study
+from sim.sources import not_modelled
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # a script has its own folder there, not the checkout
-
-from sim.analysis import words  # noqa: E402  (the line above comes first)
-from sim.analysis.systems import systems_rows  # noqa: E402
-from sim.config import compose_config, experiments, parameter_rows, read_study  # noqa: E402
-from sim.sources import not_modelled  # noqa: E402
-
 RESULTS = ROOT / "results"
 PAGES = [ROOT / "README.md", ROOT / "docs" / "model.md", RESULTS / "README.md"]
 

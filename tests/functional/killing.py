@@ -83,7 +83,10 @@ def simulate(path, at=0):
 def main(path, seed, kills):
     """Kill the run in `path/killed` so many times, flip a byte of a part after the first, and let it finish then."""
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (for the runs; what follows goes to the descriptor)
-    say = lambda text: os.write(1, f"{text}\n".encode())  # noqa: E731
+
+    def say(text):
+        os.write(1, f"{text}\n".encode())
+
     _, moments = simulate(path / "whole")
     say(f"moments {moments}")
     chance = random.Random(seed)

@@ -167,6 +167,14 @@ def test_the_same_run_twice(sim, runs, copy, tmp_path):
     assert {row["distinct"] for row in rows_of(tmp_path / "cmp")} == {"False"}
 
 
+def test_a_run_from_before_scenarios_had_names(sim, runs, copy, tmp_path, undrawn):
+    (only,) = json.loads((copy / "manifest.json").read_text())["scenarios"]
+    change_manifest(copy, scenarios=[{key: value for key, value in only.items() if key != "name"}])
+    code, out, err = sim("compare", copy, runs / "slow", f"out={tmp_path / 'cmp'}")
+    assert (code, err) == (0, "")
+    assert out.startswith("slow against copy (12 pairs):")
+
+
 def test_scenarios_of_a_sweep(sim, tmp_path, undrawn):
     path = made(tmp_path / "swept", sweep={"grid": {"rollout.committee": [80, 1, 2]}}, tables=["runs"])
     code, out, _ = sim("compare", path, f"out={tmp_path / 'all'}")
