@@ -137,6 +137,7 @@ def _resume(arguments: list[str]) -> None:
 
 def _reproduce(arguments: list[str]) -> None:
     """Run studies again from their manifests and compare; the exit code is the worst of them."""
+    from sim.errors import InputError
     from sim.reproduce import INTERRUPTED, reproduce
 
     words: list[str] = []
@@ -153,7 +154,15 @@ def _reproduce(arguments: list[str]) -> None:
         path, changes = _folder_and_numbers("reproduce", [folder, *numbers] if folder else [])
         if len(folders) > 1:
             print(f"== {path}", flush=True)
-        codes.append(reproduce(path, **changes))
+        try:
+            codes.append(reproduce(path, **changes))
+        except (
+            InputError
+        ) as mistake:  # such as a configuration that this version does not know; the others may be right
+            if len(folders) == 1:
+                raise
+            print(mistake, file=sys.stderr)
+            codes.append(MISTAKE)
         if codes[-1] == INTERRUPTED:
             break
     sys.exit(max(codes)) if any(codes) else None
