@@ -15,6 +15,7 @@ USAGE = """usage: sim run [experiment=NAME] [key=value ...]   run a study
        sim score RUN OBSERVATIONS.csv [out=DIR]    how well a run forecast what was counted since
        sim report RUN                              draw the figures and write report.html anew, from the tables
        sim figure-source FILE                      where a figure comes from, and how to make it again
+       sim export RUN FOLDER                       the run folder as an RO-Crate (extra `provenance`)
        sim list                                    the experiments and the question each asks
        sim parameters [experiment=NAME] [key=...]  every parameter with value, unit, source
        sim run --help | --version
@@ -213,6 +214,17 @@ def _figure_source(arguments: list[str]) -> None:
     print(in_words(Path(arguments[0])))
 
 
+def _export(arguments: list[str]) -> None:
+    """A run folder as an RO-Crate."""
+    from sim.errors import InputError
+    from sim.export import export
+
+    if len(arguments) != 2:
+        raise InputError("usage: sim export RUN FOLDER")
+    export(*map(Path, arguments))
+    print(f"RO-Crate: {arguments[1]}")
+
+
 def _list(arguments: list[str]) -> None:
     from sim.config import experiments
     from sim.errors import InputError
@@ -257,6 +269,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "score": _score,
     "report": _report,
     "figure-source": _figure_source,
+    "export": _export,
     "list": _list,
     "parameters": _parameters,
 }
