@@ -30,9 +30,8 @@ def killings(folder, seed, kills):
     )  # fmt: skip
     lines = done.stdout.splitlines()
     flipped = [line.split()[1] for line in lines if line.startswith("flipped")]
-    assert done.stderr.splitlines() == [
-        f"{part} is damaged or missing: its replications are run again" for part in flipped
-    ]
+    named = {f"{part} is damaged or missing: its replications are run again" for part in flipped}
+    assert set(done.stderr.splitlines()) == named  # again if the next is killed before they were run again
     whole, killed = folder / "whole", folder / "killed"
     assert contents(killed) == contents(whole)
     for name in ("manifest", "summary"):
