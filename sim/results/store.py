@@ -18,7 +18,7 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,12 @@ class Source:
     last: int
     files: Mapping[str, Path]
     group: Mapping[str, int] | None = None  # row group by table; None: the whole file
+    only: frozenset[int] | None = None  # replications that count; None: all
+
+    @property
+    def numbers(self) -> frozenset[int]:
+        """Its replications."""
+        return frozenset(range(self.first, self.last)) if self.only is None else self.only
 
     def schema(self, name: str) -> pa.Schema | None:
         """Columns of one of its tables, or None if it has none."""
@@ -64,8 +70,12 @@ class Source:
     def read(self, name: str) -> pa.Table:
         """One of its tables, without the number of the scenario."""
         if self.group is None:
-            return pq.read_table(self.files[name])
-        return pq.ParquetFile(self.files[name]).read_row_group(self.group[name]).drop_columns(["scenario"])
+            table = pq.read_table(self.files[name])
+        else:
+            table = pq.ParquetFile(self.files[name]).read_row_group(self.group[name]).drop_columns(["scenario"])
+        if self.only is None:
+            return table
+        return table.filter(pa.array(np.isin(table.column("replication").to_numpy(), list(self.only))))
 
 
 class Store:
@@ -104,9 +114,16 @@ class Store:
     def find(self, keys: Sequence[str], tables: Mapping[str, Mapping[str, Any]]) -> None:
         """Take stock: parts the journal names, then row groups of earlier tables; whatever is damaged is set aside.
 
+        What is in both, as when a process was killed before it had removed the parts, counts once.
+
         `keys` are those of the scenarios of the earlier tables, in order, and `tables` what `merge` said of them.
         """
-        self.sources = [*self._journalled(), *self._tabled(keys, tables)]
+        self.sources, taken = [], dict[str, frozenset[int]]()
+        for source in (*self._journalled(), *self._tabled(keys, tables)):
+            before = taken.get(source.key, frozenset())
+            taken[source.key] = before | source.numbers
+            if new := source.numbers - before:
+                self.sources.append(source if new == source.numbers else replace(source, only=new))
 
     def _journalled(self) -> Iterator[Source]:
         journal = self.parts / "journal.jsonl"
@@ -137,15 +154,17 @@ class Store:
                     damaged.add(block)
                     log.warning("%s: replications %d to %d are damaged and run again", file, first, last)
         for block, (first, last) in extents.items():
-            if block not in damaged:
-                yield Source(keys[block[0]], first, last, files, groups[block])
+            if block not in damaged:  # of a run that was interrupted, a group may lack some in between
+                found = pq.ParquetFile(files["runs"]).read_row_group(groups[block]["runs"], columns=["replication"])
+                only = frozenset(found.column("replication").to_pylist())
+                yield Source(keys[block[0]], first, last, files, groups[block], only)
 
     def missing(self, key: str, replications: Sequence[int]) -> list[int]:
         """Which of these replications of a scenario are not there yet."""
         there: set[int] = set()
         for source in self.sources:
             if source.key == key:
-                there.update(range(source.first, source.last))
+                there |= source.numbers
         return [number for number in replications if number not in there]
 
     def put(self, key: str, first: int, last: int, tables: Mapping[str, bytes]) -> None:
@@ -199,6 +218,9 @@ class Store:
                 table = with_scenario(pa.concat_tables(pieces, promote_options="default"), scenario)
                 replication = table.column("replication").to_numpy()
                 table = table.filter(pa.array(replication // GROUP == number))
+                replication = table.column("replication").to_numpy()
+                if (np.diff(replication) < 0).any():  # one source fills a gap of another
+                    table = table.take(np.argsort(replication, kind="stable"))
                 missing = [field for field in schema if field.name not in table.column_names]
                 for field in missing:
                     table = table.append_column(field, pa.nulls(len(table), field.type))

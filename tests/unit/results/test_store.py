@@ -210,6 +210,36 @@ def test_a_process_killed_between_tables_and_manifest_loses_nothing(tmp_path, wh
     assert content(tmp_path) == whole[0]
 
 
+@pytest.mark.parametrize("cleared", [0, 1])
+def test_a_process_killed_before_it_had_removed_the_parts_counts_nothing_twice(tmp_path, whole, cleared):
+    """Tables and manifest are complete, and some or all parts still there."""
+    with Store(tmp_path) as store:
+        store.find([], {})
+        for first, last in ((0, 40), (40, 120)):
+            store.put(A, first, last, tables(first, last))
+        described = store.merge([A])
+        if cleared:
+            (next((tmp_path / "parts").glob("*/0-40.sites.parquet"))).unlink()
+    with Store(tmp_path) as store:
+        store.find([A], described)
+        assert store.missing(A, range(120)) == []
+        assert store.merge([A]) == whole[1]
+    assert content(tmp_path) == whole[0]
+
+
+def test_a_gap_in_the_tables_of_an_interrupted_run_is_filled(tmp_path, whole):
+    """Blocks finish in any order; those in between are not taken to be there."""
+    described = fill(tmp_path, [(A, 0, 20), (A, 30, 60), (A, 90, 120)])
+    with Store(tmp_path) as store:
+        store.find([A], described)
+        missing = store.missing(A, range(120))
+        assert missing == [*range(20, 30), *range(60, 90)]
+        for n in missing:
+            store.put(A, n, n + 1, tables(n, n + 1))
+        assert store.merge([A]) == whole[1]
+    assert content(tmp_path) == whole[0]
+
+
 def test_two_processes_on_one_folder(tmp_path):
     with Store(tmp_path), pytest.raises(InputError, match=rf"another process \({os.getpid()}\)"), Store(tmp_path):
         pass
