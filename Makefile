@@ -67,7 +67,7 @@ calibrate: $(READY) ## hold the parameters to the dated counts again (about 5 mi
 	@$(BIN)/python docs/generate.py
 
 lock: $(READY) ## refresh requirements.lock after a change of pyproject.toml; ARGS=--upgrade for newer versions
-	@CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/python -m piptools compile --quiet --extra dev --generate-hashes \
+	@CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/python -m piptools compile --quiet --extra dev --extra provenance --generate-hashes \
 		--strip-extras --allow-unsafe --no-emit-options --no-emit-index-url --no-emit-find-links \
 		--no-emit-trusted-host $(ARGS) --output-file requirements.lock pyproject.toml
 

@@ -15,6 +15,7 @@ USAGE = """usage: sim run [experiment=NAME] [key=value ...]   run a study
        sim score RUN OBSERVATIONS.csv [out=DIR]    how well a run forecast what was counted since
        sim report RUN                              draw the figures and write report.html anew, from the tables
        sim figure-source FILE                      where a figure comes from, and how to make it again
+       sim export RUN FOLDER                       the run folder as an RO-Crate (extra `provenance`)
        sim list                                    the experiments and the question each asks
        sim parameters [experiment=NAME] [key=...]  every parameter with value, unit, source
        sim run --help | --version
@@ -137,6 +138,7 @@ def _resume(arguments: list[str]) -> None:
 
 def _reproduce(arguments: list[str]) -> None:
     """Run studies again from their manifests and compare; the exit code is the worst of them."""
+    from sim.errors import InputError
     from sim.reproduce import INTERRUPTED, reproduce
 
     words: list[str] = []
@@ -153,7 +155,13 @@ def _reproduce(arguments: list[str]) -> None:
         path, changes = _folder_and_numbers("reproduce", [folder, *numbers] if folder else [])
         if len(folders) > 1:
             print(f"== {path}", flush=True)
-        codes.append(reproduce(path, **changes))
+        try:
+            codes.append(reproduce(path, **changes))
+        except InputError as mistake:  # such as a configuration this version does not know; the others may be right
+            if len(folders) == 1:
+                raise
+            print(mistake, file=sys.stderr)
+            codes.append(MISTAKE)
         if codes[-1] == INTERRUPTED:
             break
     sys.exit(max(codes)) if any(codes) else None
@@ -204,6 +212,17 @@ def _figure_source(arguments: list[str]) -> None:
     print(in_words(Path(arguments[0])))
 
 
+def _export(arguments: list[str]) -> None:
+    """A run folder as an RO-Crate."""
+    from sim.errors import InputError
+    from sim.export import export
+
+    if len(arguments) != 2:
+        raise InputError("usage: sim export RUN FOLDER")
+    export(*map(Path, arguments))
+    print(f"RO-Crate: {arguments[1]}")
+
+
 def _list(arguments: list[str]) -> None:
     from sim.config import experiments
     from sim.errors import InputError
@@ -248,6 +267,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "score": _score,
     "report": _report,
     "figure-source": _figure_source,
+    "export": _export,
     "list": _list,
     "parameters": _parameters,
 }

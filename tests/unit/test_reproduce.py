@@ -123,8 +123,9 @@ def test_several_runs(sim, few, copy, simulate):
     assert code == 0
     assert [line for line in out.splitlines() if line.startswith("== ")] == [f"== {few}", f"== {copy}"]
     assert sim("reproduce", few, copy, "replications=2", "workers=1")[0] == 4
-    code, _, err = sim("reproduce", few, few.parent, "replications=1", "workers=1")
+    code, out, err = sim("reproduce", few.parent, few, "replications=1", "workers=1")
     assert (code, len(err.splitlines())) == (2, 1)
+    assert "runs: identical" in out  # the others are looked at all the same
 
 
 def test_a_prefix_with_a_difference(sim, tmp_path, monkeypatch, simulate):
