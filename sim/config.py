@@ -113,6 +113,18 @@ class Sweep(BaseModel):
         ]
 
 
+class Precision(BaseModel):
+    """Go on until a goal's chance, or the mean of METRIC@DATE or METRIC (on the last judged date), is known so well.
+
+    `half_width` is a probability, or in the unit of the metric. See `sim.analysis.precision`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    metric: str
+    half_width: float = Field(gt=0, allow_inf_nan=False)
+    confidence: float = Field(gt=0, lt=1, default=0.95)
+
+
 class Plan(BaseModel):
     """A kind of study, or a part of it."""
 
@@ -167,6 +179,7 @@ class Study(World):
     goals: dict[str, Goal]
     claims: dict[str, Claim]
     replications: int = Field(ge=1, le=10**6)
+    precision: Precision | None = None
     fidelity: Literal["full", "quick"] = "full"
     seed: int = Field(ge=0, lt=2**63)
     workers: int = Field(ge=0, le=1024)
@@ -190,6 +203,27 @@ class Study(World):
                 raise ValueError(
                     f"goals.{name}.by should be between start.date {self.start.date} and end {self.end}, got {goal.by}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _check_precision(self) -> "Study":
+        if self.precision is None:
+            return self
+        metric, at, day = self.precision.metric.partition("@")
+        days = [str(day) for day in self.judged]
+        if not at and metric not in self.goals and metric not in metrics(self.systems):
+            known = ", ".join([*self.goals, *metrics(self.systems)])
+            raise ValueError(f"precision.metric should be a goal or a metric, one of {known}; got {metric!r}")
+        if at and (metric not in metrics(self.systems) or day not in days):
+            raise ValueError(
+                f"precision.metric should be METRIC@DATE with a metric and one of {', '.join(days)}; "
+                f"got {self.precision.metric!r}"
+            )
+        if self.design != "random" or self.study.kind == "calibrate":
+            raise ValueError(
+                f"precision should be null with design={self.design}, study.kind={self.study.kind}: "
+                "there is no such interval for the points of a design"
+            )
         return self
 
     @property

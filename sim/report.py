@@ -49,9 +49,8 @@ def content(run: Run) -> dict[str, Any]:
     manifest, summary = run.manifest, run.summary
     parameters = parameter_rows(read_study(run.config))
     many = len(manifest["scenarios"]) > 1
-    runs = f"{manifest['replications']:,} runs" + (
-        f" of each of {len(manifest['scenarios'])} scenarios" if many else ""
-    )
+    counts = [scenario.get("replications", manifest["replications"]) for scenario in manifest["scenarios"]]
+    runs = f"{words.span(counts)} runs" + (f" of each of {len(manifest['scenarios'])} scenarios" if many else "")
     return {
         "title": f"{manifest['title']}: {manifest['question']}",
         "manifest": manifest,
@@ -90,7 +89,7 @@ def _goals(run: Run) -> list[dict[str, str]]:
             {
                 "label": goal.label,
                 "when": goal.when,
-                "chance": words.probability(round(one["probability"] * n), n)
+                "chance": words.probability(round(one["probability"] * n), n, one["low"], one["high"])
                 if known
                 else "after the last day simulated",
                 "interval": f"{100 * one['low']:.1f}% to {100 * one['high']:.1f}%" if known else "",

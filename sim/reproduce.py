@@ -66,6 +66,8 @@ def reproduce(path: Path, replications: int | None = None, workers: int = 0) -> 
     asked = manifest["config"]["replications"]
     number = asked if replications is None else min(asked, -(-replications // GROUP) * GROUP)
     config = manifest["config"] | {"replications": number, "workers": workers}
+    if number < asked:  # a part of them, however many there are of each scenario
+        config["precision"] = None
     print(_environments(manifest, folder.environment()))
     with tempfile.TemporaryDirectory(prefix="sim-reproduce-") as again:
         tables = _run_again(config, Path(again))

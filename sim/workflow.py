@@ -12,7 +12,7 @@ from sim.config import Study, digest, read_study, resolve, scenarios
 from sim.results import folder
 from sim.results.store import Store
 from sim.sources import observations
-from sim.study.montecarlo import run_study, scenario_key
+from sim.study.montecarlo import precision_of, run_study, scenario_key
 
 KINDS = {"calibrate": "sim.study.calibrate"}
 """Kinds of studies that go on when their runs are finished, and the module whose `finish` does that."""
@@ -88,10 +88,14 @@ def _run(path: Path, store: Store, study: Study, manifest: dict[str, Any], varia
         tables = store.merge([scenario["key"] for scenario in manifest["scenarios"]])
         runs = folder.Run(path).table("runs") if tables else None
         failed = _failed(runs)
-        finished = 0 if runs is None else len(runs) - len(failed)
+        counts = [0] * len(overrides) if runs is None else _counts(runs, len(overrides))
+        finished = sum(counts)
         manifest |= {
             "status": (done.stopped and "interrupted") or ("failed" if failed else "complete"),
             "replications": finished // len(overrides),
+            "scenarios": [
+                one | {"replications": count} for one, count in zip(manifest["scenarios"], counts, strict=True)
+            ],
             "failed": failed,
             "tables": tables,
         }
@@ -116,8 +120,9 @@ def _run(path: Path, store: Store, study: Study, manifest: dict[str, Any], varia
         number = len(manifest["failed"])
         print(f"{number} of {total} replications failed; only={first} runs one alone", file=sys.stderr)
     if done.stopped:
+        most = "at most " if study.precision else ""
         print(
-            f"{done.stopped}: {done.finished} of {total} replications are kept in {path}; `sim resume {path}` goes on",
+            f"{done.stopped}: {done.finished} of {most}{total} replications are kept in {path}; `sim resume {path}` goes on",
             file=sys.stderr,
         )
         return INTERRUPTED if done.stopped == "interrupted" else STOPPED
@@ -132,37 +137,69 @@ def _failed(runs: Any) -> list[list[int]]:
     return [list(key) for key in zip(rows["scenario"].to_pylist(), rows["replication"].to_pylist(), strict=True)]
 
 
+def _counts(runs: Any, scenarios: int) -> list[int]:
+    """Finished replications of each scenario; they differ if a precision decides how many there are."""
+    import numpy as np
+
+    from sim.analysis.tables import finished
+
+    return np.bincount(finished(runs).column("scenario").to_numpy(), minlength=scenarios).tolist()
+
+
 def _summary(study: Study, run: folder.Run, overrides: list[dict[str, Any]]) -> dict[str, Any]:
     """Content of summary.json; a sweep has a list `scenarios` of such summaries and no figures of its own."""
     from sim.analysis.answer import answer, funnel, paired_answer, sweep_answer, what_holds_back
-    from sim.analysis.summary import summarise, summarise_scenarios
+    from sim.analysis.summary import summarise_scenarios
     from sim.analysis.systems import systems
 
     runs = run.table("runs") if run.has_table("runs") else None
     if runs is None or runs["error"].null_count == 0:  # nothing, or nothing but errors
         return {"answer": "No replication finished.", "goals": [], "metrics": {}}
     goals = {name: goal.model_dump() for name, goal in study.goals.items()}
+    each = summarise_scenarios(runs, goals, study.end)
+    precise, said = _precision(study, run, runs, each)
     if len(overrides) > 1:
-        each = [
-            {"overrides": overrides[summary["scenario"]], **summary}
-            for summary in summarise_scenarios(runs, goals, study.end)
-        ]
+        each = [{"overrides": overrides[summary["scenario"]], **summary} for summary in each]
         pairs = _pairs(study, run) if _is_list(study, overrides) else []
         return {
-            "answer": paired_answer(pairs) if pairs else sweep_answer(each, goals),
+            "answer": (paired_answer(pairs) if pairs else sweep_answer(each, goals)) + said,
+            **precise,
             "scenarios": each,
             "paired": pairs,
         }
-    summary = summarise(runs, goals, study.end)
+    summary = {key: one for key, one in each[0].items() if key != "scenario"}
     return {
-        "answer": answer(summary, goals),
+        "answer": answer(summary, goals) + said,
         "what_holds_back": what_holds_back(
             summary, goals, study.start.date, run.table("sites") if run.has_table("sites") else None
         ),
+        **precise,
         **summary,
         "funnel": funnel(summary),
         "systems": systems(runs, {name: claim.model_dump() for name, claim in study.claims.items()}),
     }
+
+
+def _precision(study: Study, run: folder.Run, runs: Any, summaries: list[dict[str, Any]]) -> tuple[dict[str, Any], str]:
+    """What precision was asked for and reached, for the summary and in words; its intervals go into the summaries."""
+    from sim.analysis.precision import hold, in_words
+    from sim.analysis.tables import of_scenario
+
+    asked = precision_of(study)
+    if not asked:
+        return {}, ""
+    scenarios = run.manifest["scenarios"]
+    found = [asked.estimate(of_scenario(runs, one["scenario"])) for one in scenarios]
+    for summary in summaries:
+        hold(summary, asked, found[summary["scenario"]])
+    assert study.precision
+    reached = [
+        folder.json_safe(one._asdict()) | {"replications": each["replications"], "reached": asked.reached(one)}
+        for each, one in zip(scenarios, found, strict=True)
+    ]
+    content = {**study.precision.model_dump(), "looks": asked.looks, "scenarios": reached}
+    names, counts = ([one[key] for one in scenarios] for key in ("name", "replications"))
+    return {"precision": content}, f" {in_words(asked, found, names, counts)}"
 
 
 def _is_list(study: Study, overrides: list[dict[str, Any]]) -> bool:

@@ -32,7 +32,7 @@ def answer(summary: Summary, goals: Mapping[str, Mapping[str, Any]]) -> str:
     chances: dict[tuple[str, str], list[str]] = {}
     for goal in headline.values():
         n = goal["replications"]
-        chance = words.probability(round((goal["probability"] or 0.0) * n), n)
+        chance = words.probability(round((goal["probability"] or 0.0) * n), n, goal["low"], goal["high"])
         when = "on" if goals[goal["name"]].get("held") else "by"
         chances.setdefault((f"{when} {words.day(date.fromisoformat(goal['by']))}", chance), []).append(
             goals[goal["name"]]["label"]

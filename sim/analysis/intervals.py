@@ -1,7 +1,8 @@
 """Point estimates with two-sided confidence intervals.
 
 All intervals assume independent replications. They are made for a number of replications fixed
-beforehand: under a rule that stops when the interval is narrow enough, they cover less than they claim.
+beforehand: under a rule that stops when the interval is narrow enough, they cover less than they claim
+(`sim.analysis.precision` has what holds then).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import bdtr, ndtri, stdtrit
+from scipy.special import bdtr, betaincinv, ndtri, stdtrit
 
 Floats = NDArray[np.float64]
 
@@ -65,6 +66,21 @@ def proportion(successes: int, n: int, confidence: float = 0.95) -> Estimate:
     """Share of successes with its Wilson score interval (see `wilson`)."""
     low, high = wilson(successes, n, confidence)
     return Estimate(successes / n if n else nan, float(low), float(high), n)
+
+
+def exact(successes: int, n: int, confidence: float = 0.95) -> Estimate:
+    """Share of successes with the interval of Clopper and Pearson (1934), Biometrika 26, 404-413.
+
+    It covers with the nominal confidence at least, at every n and probability.
+    """
+    if not 0 <= successes <= n:
+        raise ValueError(f"successes must lie between 0 and n = {n}")
+    if not n:
+        return Estimate(nan, nan, nan, 0)
+    upper = _upper(confidence)
+    low = float(betaincinv(successes, n - successes + 1, 1 - upper)) if successes else 0.0
+    high = float(betaincinv(successes + 1, n - successes, upper)) if successes < n else 1.0
+    return Estimate(successes / n, low, high, n)
 
 
 def mean(values: ArrayLike, confidence: float = 0.95) -> Estimate:

@@ -121,6 +121,12 @@ def goals_of(run: Run, *metrics: str) -> list[Goal]:
     return [goal for goal in goals if not metrics or goal.metric in metrics]
 
 
+def runs_a_scenario(manifest: Mapping[str, Any]) -> str:
+    """Number of finished runs, or the least and the greatest where scenarios stopped by themselves: 50 to 400."""
+    counts = [one.get("replications", manifest["replications"]) for one in manifest.get("scenarios", ())]
+    return words.span(counts) if counts else f"{manifest['replications']:,}"
+
+
 def new_figure(width: float, height: float, run: Run, caption: str) -> Figure:
     """Empty figure with its caption at the bottom.
 
@@ -137,7 +143,7 @@ def new_figure(width: float, height: float, run: Run, caption: str) -> Figure:
     FigureCanvasAgg(figure)
     manifest = run.manifest
     source = (
-        f"{manifest['experiment']}: seed {manifest['seed']}, n = {manifest['replications']:,}, "
+        f"{manifest['experiment']}: seed {manifest['seed']}, n = {runs_a_scenario(manifest)}, "
         f"config {manifest['config_digest'][:12]}, sim {manifest['version']}"
     )
     lines = [*textwrap.wrap(caption, int(width * _CHARACTERS)), source]
