@@ -60,10 +60,11 @@ class Claim(Group):
 
 
 class Sweep(BaseModel):
-    """Scenarios to run side by side, on the same random numbers: one of `grid`, `zip` and `list`.
+    """Scenarios to run side by side, on the same random numbers: one of `grid`, `zip`, `list` and `packages`.
 
     `grid` is every combination of the values listed for each key, `zip` the first value of each, the second of each,
-    and so on, `list` one mapping of keys to values for each scenario. A key is dotted, or names a config group, whose
+    and so on, `list` one mapping of keys to values for each scenario, `packages` every combination of named mappings:
+    {plan: {as it is: {}, ...}, world: {...}}. A key is dotted, or names a config group, whose
     value is one of its options. `options` holds the content of the options that are named, so that a manifest says
     all; it is filled in by `resolve`.
     """
@@ -72,15 +73,20 @@ class Sweep(BaseModel):
     grid: dict[str, list[Any]] = {}
     zipped: dict[str, list[Any]] = Field(default={}, alias="zip")
     listed: list[dict[str, Any]] = Field(default=[], alias="list")
+    packages: dict[str, dict[str, dict[str, Any]]] = {}
     options: dict[str, dict[str, Any]] = {}
 
     @model_validator(mode="after")
     def _check(self) -> "Sweep":
-        if sum(map(bool, (self.grid, self.zipped, self.listed))) > 1:
-            raise ValueError("sweep should have one of grid, zip and list")
+        if sum(map(bool, (self.grid, self.zipped, self.listed, self.packages))) > 1:
+            raise ValueError("sweep should have one of grid, zip, list and packages")
         lengths = {key: len(values) for key, values in self.zipped.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"sweep.zip should list as many values for each key, got {lengths}")
+        keys = [(kind, key) for kind, named in self.packages.items() for one in named.values() for key in one]
+        for (kind, key), (other, part) in product(keys, keys):
+            if kind != other and f"{part}.".startswith(f"{key.removesuffix('.value')}."):
+                raise ValueError(f"sweep.packages: {part} should be in one kind of packages, got {kind} and {other}")
         return self
 
     def combinations(self) -> list[dict[str, Any]]:
@@ -89,7 +95,18 @@ class Sweep(BaseModel):
             return [{key: value for key, value in one.items() if key != "name"} for one in self.listed]
         if self.zipped:
             return [dict(zip(self.zipped, values, strict=True)) for values in zip(*self.zipped.values(), strict=True)]
+        if self.packages:
+            return [
+                {key: value for package in chosen for key, value in package.items()}
+                for chosen in product(*(kind.values() for kind in self.packages.values()))
+            ]
         return [dict(zip(self.grid, values, strict=True)) for values in product(*self.grid.values())]
+
+    def levers(self) -> list[dict[str, Any]]:
+        """What tells each scenario from the others: its overrides, or which packages it has."""
+        if self.packages:
+            return [dict(zip(self.packages, names, strict=True)) for names in product(*self.packages.values())]
+        return self.combinations()
 
     def named_values(self) -> Iterator[tuple[str, str, Any]]:
         """(where it stands, key, value) of every value that is swept."""
@@ -99,6 +116,10 @@ class Sweep(BaseModel):
                     raise InputError(f"sweep.{kind}.{key}: should list at least one value (got [])")
                 for value in values:
                     yield f"sweep.{kind}.{key}", key, value
+        for kind, packages in self.packages.items():
+            for name, package in packages.items():
+                for key, value in package.items():
+                    yield f"sweep.packages.{kind}.{name}.{key}", key, value
         for i, one in enumerate(self.listed):
             for key, value in one.items():
                 if key != "name":
@@ -106,6 +127,8 @@ class Sweep(BaseModel):
 
     def names(self) -> list[str]:
         """What each scenario is called: by its entry in the list, or by its levers and their values."""
+        if self.packages:
+            return [" in ".join(lever.values()) for lever in self.levers()]
         given = [one.get("name") for one in self.listed] or [None] * len(self.combinations())
         return [
             str(name) if name else ", ".join(_alternative(key, value) for key, value in overrides.items())
@@ -166,6 +189,13 @@ class Calibrate(Plan):
     forecast_replications: int = Field(ge=1)
 
 
+class Plans(Plan):
+    """Weigh the packages `plan` of the sweep in the packages `world`, by a goal: which is never far from the best?"""
+
+    kind: Literal["plans"]
+    goal: str
+
+
 def _alternative(key: str, value: Any) -> str:
     """A lever and its value in words; an option of a config group speaks for itself."""
     return str(value) if key in GROUPS else f"{key}={value}"
@@ -187,7 +217,7 @@ class Study(World):
     record_on: list[datetime.date]
     observations: str | None
     tables: list[Literal["runs", "monthly", "sites"]]
-    study: MonteCarlo | Calibrate = Field(discriminator="kind")
+    study: MonteCarlo | Calibrate | Plans = Field(discriminator="kind")
     design: Literal["random", "sobol"]
     designed: list[str]
     sweep: Sweep
@@ -219,10 +249,10 @@ class Study(World):
                 f"precision.metric should be METRIC@DATE with a metric and one of {', '.join(days)}; "
                 f"got {self.precision.metric!r}"
             )
-        if self.design != "random" or self.study.kind == "calibrate":
+        if self.design != "random" or self.study.kind != "montecarlo":
             raise ValueError(
-                f"precision should be null with design={self.design}, study.kind={self.study.kind}: "
-                "there is no such interval for the points of a design"
+                f"precision should be null with design={self.design}, study.kind={self.study.kind}: its intervals are "
+                "made for independent runs and no other question, got one"
             )
         return self
 
@@ -398,23 +428,38 @@ def resolve(cfg: dict[str, Any]) -> dict[str, Any]:
 def scenarios(cfg: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Expand `sweep`: (overrides, configuration) of every scenario; one with no overrides if nothing is swept."""
     cfg = resolve(cfg)
-    sweep = read_study(cfg).sweep
+    study = read_study(cfg)
+    sweep = study.sweep
+    _check_plans(study)
     places = {key: where for where, key, _ in sweep.named_values()}
     for key, where in places.items():
         if key.split(".")[0] not in SWEPT and key not in ("start.open_hubs", STATES):
             raise InputError(f"{where}: should begin with one of {', '.join(SWEPT)}, or be start.open_hubs or {STATES}")
     expanded = []
-    for overrides in sweep.combinations():
+    for name, overrides in zip(sweep.names(), sweep.combinations(), strict=True):
         variant = json.loads(json.dumps(cfg)) | {"sweep": {}}
-        for key, value in overrides.items():
+        for key, value in sorted(overrides.items(), key=lambda one: one[0] not in GROUPS):  # groups, then keys in them
             if key in GROUPS:
                 value = sweep.options[key][value]
             _assign(variant, key, value, places[key])
             if key == STATES:
                 variant["start"] |= sweep.options[key][value] if value else {"states": [], "prior": {}}
-        read_study(variant)
+        try:
+            read_study(variant)
+        except InputError as mistake:
+            raise InputError(f"sweep, scenario {name}: {mistake}" if name else str(mistake)) from None
         expanded.append((overrides, variant))
     return expanded
+
+
+def _check_plans(study: Study) -> None:
+    """A study of plans needs plans, worlds and a goal."""
+    if isinstance(study.study, Plans):
+        if study.study.goal not in study.goals:
+            raise InputError(f"study.goal: should be one of {', '.join(study.goals)} (got {study.study.goal!r})")
+        sizes = {kind: len(packages) for kind, packages in study.sweep.packages.items()}
+        if list(sizes) != ["plan", "world"] or sizes["plan"] < 2 or not sizes["world"]:
+            raise InputError(f"sweep.packages: should be {{plan: at least two, world: at least one}} (got {sizes})")
 
 
 def _assign(cfg: dict[str, Any], key: str, value: Any, where: str) -> None:

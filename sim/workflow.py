@@ -14,7 +14,7 @@ from sim.results.store import Store
 from sim.sources import observations
 from sim.study.montecarlo import precision_of, run_study, scenario_key
 
-KINDS = {"calibrate": "sim.study.calibrate"}
+KINDS = {"calibrate": "sim.study.calibrate", "plans": "sim.study.plans"}
 """Kinds of studies that go on when their runs are finished, and the module whose `finish` does that."""
 ALTERNATIVES = 6
 STOPPED = 1
@@ -64,8 +64,10 @@ def run(config: dict[str, Any], experiment: str, out: Path | None = None, comman
         "replications": 0,
         "failed": [],
         "scenarios": [
-            {"scenario": i, "name": name, "overrides": overrides, "key": scenario_key(variant)}
-            for i, (name, (overrides, variant)) in enumerate(zip(study.sweep.names(), variants, strict=True))
+            {"scenario": i, "name": name, "overrides": overrides, "levers": levers, "key": scenario_key(variant)}
+            for i, (name, levers, (overrides, variant)) in enumerate(
+                zip(study.sweep.names(), study.sweep.levers(), variants, strict=True)
+            )
         ],
         "config_digest": digest(config),
         **folder.environment(),
@@ -120,11 +122,8 @@ def _run(path: Path, store: Store, study: Study, manifest: dict[str, Any], varia
         number = len(manifest["failed"])
         print(f"{number} of {total} replications failed; only={first} runs one alone", file=sys.stderr)
     if done.stopped:
-        most = "at most " if study.precision else ""
-        print(
-            f"{done.stopped}: {done.finished} of {most}{total} replications are kept in {path}; `sim resume {path}` goes on",
-            file=sys.stderr,
-        )
+        kept = f"{done.finished} of {'at most ' if study.precision else ''}{total} replications are kept in {path}"
+        print(f"{done.stopped}: {kept}; `sim resume {path}` goes on", file=sys.stderr)
         return INTERRUPTED if done.stopped == "interrupted" else STOPPED
     return FAILED if manifest["failed"] else 0
 
@@ -226,6 +225,16 @@ def _pairs(study: Study, run: folder.Run) -> list[dict[str, Any]]:
     ]
 
 
+def _write_scenarios(run: folder.Run) -> None:
+    """Write scenarios.csv: every goal and metric of every scenario of a sweep, a row each."""
+    from sim.analysis.sweep import table
+    from sim.figures import style
+
+    runs, goals = run.table("runs"), style.goals_of(run)
+    rows = list(table(runs, run.manifest["scenarios"], goals, style.precision_of(run)))
+    style.write_csv(run.path, "scenarios", {name: [row[name] for row in rows] for name in rows[0]} if rows else {})
+
+
 def report(path: Path) -> None:
     """Draw the figures of a run, write report.html, and print the answer, what holds back, and where everything is.
 
@@ -243,6 +252,8 @@ def report(path: Path) -> None:
         drawn += draw_all(run, path / "figures")
         if run.config["observations"] and run.has_table("monthly"):
             drawn += observations_figure.draw(run, path / "figures", observations(run.config["observations"]))
+    if len(run.manifest["scenarios"]) > 1 and run.has_table("runs"):
+        _write_scenarios(run)
     written = write_report(path)
     print(summary["answer"])
     if "what_holds_back" in summary:

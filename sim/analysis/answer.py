@@ -104,5 +104,5 @@ def sweep_answer(scenarios: list[dict[str, Any]], goals: Mapping[str, Mapping[st
     if not done:
         return "No replication finished."
     best = max(done, key=lambda one: (one["goals"][0]["probability"], one["metrics"][metric]["mean"]))
-    levers = ", ".join(f"{key}={value}" for key, value in best["overrides"].items())
+    levers = best.get("name") or ", ".join(f"{key}={value}" for key, value in best["overrides"].items())
     return f"Highest of {len(scenarios)} scenarios, not re-run on fresh seeds ({levers}): {answer(best, goals)}"

@@ -6,9 +6,8 @@ one at which a rule stops, whatever the rule: a group-sequential design (Jenniso
 Methods, chapter 9) in its simplest form. For a probability the intervals are Clopper and Pearson's, so this is exact;
 for a mean they are Student's, as good as these are at n = 50 and more.
 
-Why not a confidence sequence (Waudby-Smith and Ramdas 2024, J. R. Stat. Soc. B 86)? It holds at every n, which blocks of
-runs on many workers do not need, and asks for bounds that jobs and dollars do not have. It is wider: at 4 looks the
-normal quantile is 2.5, where 1.96 belongs to a fixed n and 3.2 to 3.6 to the beta mixture at n = 50 to 800.
+Why not a confidence sequence (Waudby-Smith and Ramdas 2024, J. R. Stat. Soc. B 86)? It holds at every n, which blocks
+of runs on many workers do not need, and asks for bounds that jobs and dollars do not have.
 """
 
 from __future__ import annotations
@@ -83,7 +82,7 @@ def read_precision(config: Mapping[str, Any], goals: Sequence[Goal], last: objec
     name = asked["metric"]
     goal = next((goal for goal in goals if goal.name == name), None)
     column = name if "@" in name else f"{name}@{last}"
-    return Precision(goal, column, asked["half_width"], asked["confidence"], config["replications"])
+    return Precision(goal, column, asked["half_width"], asked.get("confidence", 0.95), config["replications"])
 
 
 def hold(summary: dict[str, Any], asked: Precision, found: Estimate) -> None:

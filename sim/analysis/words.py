@@ -126,7 +126,8 @@ def probability(successes: int, n: int, low: float | None = None, high: float | 
     """A share of runs in twentieths: about 9 in 20.
 
     None and all are only said when they are so, together with what n runs can exclude (the far end of the interval
-    from `low` to `high`, or else of the 95% Wilson interval). Below 20 runs a twentieth is finer than what was seen, so the count is said too.
+    from `low` to `high`, or else of the 95% Wilson interval). Below 20 runs a twentieth is finer than what was seen,
+    so the count is said too.
     """
     if n == 0:
         return "unknown (no finished run)"

@@ -172,8 +172,8 @@ def run_study(
 ) -> Progress:
     """Run what a study still lacks; on Ctrl-C, SIGTERM or a full disk, all finished blocks are in the store.
 
-    If a precision is asked for, all scenarios go from look to look, and each stops by itself: what decides is in its own
-    replications up to the look, so that neither workers nor interruptions change which are made.
+    If a precision is asked for, all scenarios go from look to look, and each stops by itself: what decides is in its
+    own replications up to the look, so that neither workers nor interruptions change which are made.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ def run_study(
     store
         Where finished blocks are found and kept.
     progress
-        Called with the number of replications whenever a block is finished; before each look with those that were there.
+        Called with the number of replications whenever a block is finished; first with those that were there.
     """
     keys = [scenario_key(variant) for variant in variants]
     configs = [json.dumps(variant) for variant in variants]
