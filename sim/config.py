@@ -190,10 +190,10 @@ class Calibrate(Plan):
 
 
 class Plans(Plan):
-    """Weigh the packages `plan` of the sweep in the packages `world`, by a goal: which is never far from the best?"""
+    """Weigh the packages `plan` of the sweep in the packages `world`, by goals: which is never far from the best."""
 
     kind: Literal["plans"]
-    goal: str
+    goals: list[str] = Field(min_length=1)
 
 
 def _alternative(key: str, value: Any) -> str:
@@ -455,8 +455,9 @@ def scenarios(cfg: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]
 def _check_plans(study: Study) -> None:
     """A study of plans needs plans, worlds and a goal."""
     if isinstance(study.study, Plans):
-        if study.study.goal not in study.goals:
-            raise InputError(f"study.goal: should be one of {', '.join(study.goals)} (got {study.study.goal!r})")
+        for name in study.study.goals:
+            if name not in study.goals:
+                raise InputError(f"study.goals: should be some of {', '.join(study.goals)} (got {name!r})")
         sizes = {kind: len(packages) for kind, packages in study.sweep.packages.items()}
         if list(sizes) != ["plan", "world"] or sizes["plan"] < 2 or not sizes["world"]:
             raise InputError(f"sweep.packages: should be {{plan: at least two, world: at least one}} (got {sizes})")

@@ -39,8 +39,8 @@ class Regret(NamedTuple):
     pairs: int
 
 
-def regrets(runs: pa.Table, plans: int, worlds: int, goal: Goal) -> dict[str, Regret]:
-    """Regret in the probability of a goal and in the mean of its metric on its date.
+def regrets(runs: pa.Table, plans: int, worlds: int, goals: Sequence[Goal]) -> list[dict[str, Regret]]:
+    """For each goal the regret in its `probability`, and in the `mean` of its metric on its date.
 
     Parameters
     ----------
@@ -52,20 +52,19 @@ def regrets(runs: pa.Table, plans: int, worlds: int, goal: Goal) -> dict[str, Re
     ValueError
         If two plans have no finished replication in common in some world.
     """
-    column = f"{goal.metric}@{goal.by}"
-    comparisons = 2 * worlds * plans * (plans - 1) // 2
-    measures = {"probability": np.zeros((3, plans, plans, worlds)), "mean": np.zeros((3, plans, plans, worlds))}
-    pairs = []
-    rows = finished(runs)
+    columns = [f"{goal.metric}@{goal.by}" for goal in goals]
+    comparisons = 2 * len(goals) * worlds * plans * (plans - 1) // 2
+    found = np.zeros((len(goals), 2, 3, plans, plans, worlds))  # how much the second plan has over the first
+    fewest, rows = len(runs), finished(runs)
     for world in range(worlds):
         of = [of_scenario(rows, plan * worlds + world) for plan in range(plans)]
         for a, b in combinations(range(plans), 2):
-            chance, mean = compare(of[a], of[b], [column], [goal], comparisons)
-            pairs.append(chance.n)
-            for differences, one in zip(measures.values(), (chance, mean), strict=True):  # how much b has over a
-                differences[:, a, b, world] = one.difference, one.low, one.high
-                differences[:, b, a, world] = -one.difference, -one.high, -one.low
-    return {name: _regret(differences, min(pairs)) for name, differences in measures.items()}
+            for i, (goal, column) in enumerate(zip(goals, columns, strict=True)):
+                for j, one in enumerate(compare(of[a], of[b], [column], [goal], comparisons)):
+                    found[i, j, :, a, b, world] = one.difference, one.low, one.high
+                    found[i, j, :, b, a, world] = -one.difference, -one.high, -one.low
+                    fewest = min(fewest, one.n)
+    return [{"probability": _regret(chance, fewest), "mean": _regret(mean, fewest)} for chance, mean in found]
 
 
 def _regret(differences: Floats, pairs: int) -> Regret:
