@@ -68,19 +68,19 @@ def proportion(successes: int, n: int, confidence: float = 0.95) -> Estimate:
     return Estimate(successes / n if n else nan, float(low), float(high), n)
 
 
-def exact(successes: int, n: int, confidence: float = 0.95) -> Estimate:
-    """Share of successes with the interval of Clopper and Pearson (1934), Biometrika 26, 404-413.
+def clopper_pearson(successes: ArrayLike, n: int, confidence: float = 0.95) -> tuple[Floats, Floats]:
+    """Exact interval of a probability, element by element (Clopper and Pearson 1934, Biometrika 26, 404-413).
 
-    It covers with the nominal confidence at least, at every n and probability.
+    It covers with the nominal confidence at least, at every n and probability. Parameters and results as of `wilson`.
     """
-    if not 0 <= successes <= n:
+    k = np.asarray(successes, dtype=np.float64)
+    if np.any(k < 0) or np.any(k > n):
         raise ValueError(f"successes must lie between 0 and n = {n}")
-    if not n:
-        return Estimate(nan, nan, nan, 0)
     upper = _upper(confidence)
-    low = float(betaincinv(successes, n - successes + 1, 1 - upper)) if successes else 0.0
-    high = float(betaincinv(successes + 1, n - successes, upper)) if successes < n else 1.0
-    return Estimate(successes / n, low, high, n)
+    if n == 0:
+        return np.full(k.shape, nan), np.full(k.shape, nan)
+    low = np.where(k > 0, betaincinv(np.maximum(k, 1), n - k + 1, 1 - upper), 0.0)
+    return low, np.where(k < n, betaincinv(k + 1, np.maximum(n - k, 1), upper), 1.0)
 
 
 def mean(values: ArrayLike, confidence: float = 0.95) -> Estimate:

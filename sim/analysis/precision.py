@@ -1,10 +1,11 @@
 """Precise enough to stop? Looks at fixed numbers of runs, and intervals that hold whenever the runs are stopped.
 
-Runs are looked at when there are 50, 100, 200, ... of them, and last when the budget ends. With K such looks each
-interval has confidence 1 - alpha / K, so that all K cover with 1 - alpha at least (Boole's inequality), and so does the
-one at which a rule stops, whatever the rule: a group-sequential design (Jennison and Turnbull 2000, Group Sequential
-Methods, chapter 9) in its simplest form. For a probability the intervals are Clopper and Pearson's, so this is exact;
-for a mean they are Student's, as good as these are at n = 50 and more.
+Runs are looked at when there are 50, 100, 200, ... of them, and last when the budget ends. With K looks at which one
+may stop, each interval has confidence 1 - alpha / K, so that all K cover with 1 - alpha at least (Boole's inequality),
+and so does the one at which a rule stops, whatever the rule: a group-sequential design (Jennison and Turnbull 2000,
+Group Sequential Methods, chapter 9) in its simplest form. For a probability the intervals are Clopper and Pearson's, so
+this is exact, and looks do not count at which no data, or any data, would be precise enough; for a mean they are
+Student's, as good as these are at n = 50 and more.
 
 Why not a confidence sequence (Waudby-Smith and Ramdas 2024, J. R. Stat. Soc. B 86)? It holds at every n, which blocks
 of runs on many workers do not need, and asks for bounds that jobs and dollars do not have.
@@ -13,12 +14,15 @@ of runs on many workers do not need, and asks for bounds that jobs and dollars d
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from math import nan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from sim.analysis import words
 from sim.analysis.goals import Goal
-from sim.analysis.intervals import Estimate, exact, mean
+from sim.analysis.intervals import Estimate, clopper_pearson, mean
 from sim.analysis.tables import finished, met_by_date, values
 
 if TYPE_CHECKING:
@@ -51,10 +55,16 @@ class Precision(NamedTuple):
             Rows of one scenario in tables/runs; those that ended in an error are left out.
         """
         rows = finished(runs)
-        confidence = 1 - (1 - self.confidence) / len(self.looks)
         if self.goal:
-            return exact(*met_by_date(rows, self.goal), confidence)
-        return mean(values(rows, self.column) if self.column in rows.column_names else [], confidence)
+            met, n = met_by_date(rows, self.goal)
+            low, high = clopper_pearson(met, n, self.each)
+            return Estimate(met / n if n else nan, float(low), float(high), n)
+        return mean(values(rows, self.column) if self.column in rows.column_names else [], self.each)
+
+    @property
+    def each(self) -> float:
+        """Confidence of the interval at each look."""
+        return _each(self)
 
     def reached(self, estimate: Estimate) -> bool:
         """Whether the interval reaches no further than the half-width from the estimate, on either side."""
@@ -64,6 +74,30 @@ class Precision(NamedTuple):
         """Whether a scenario should stop: it is precise enough, or no run of it came to an end."""
         found = self.estimate(runs)
         return self.reached(found) or not found.n
+
+
+@lru_cache(maxsize=16)
+def _each(asked: Precision) -> float:
+    """1 - alpha / K with the least K that is the number of looks at which one may stop with such intervals."""
+    number = len(asked.looks)
+    if asked.goal:
+        alpha = 1 - asked.confidence
+        number = next(k for k in range(1, number + 1) if len(may_stop(asked, 1 - alpha / k)) <= k)
+    return 1 - (1 - asked.confidence) / number
+
+
+def may_stop(asked: Precision, each: float) -> list[int]:
+    """Looks at which the runs may end: some data are precise enough, and not all were at a look before."""
+    found = []
+    for n in asked.looks:
+        share = np.arange(n + 1) / n
+        low, high = clopper_pearson(np.arange(n + 1), n, each)
+        reached = np.maximum(high - share, share - low) <= asked.half_width
+        if reached.any() or n == asked.budget:
+            found.append(n)
+        if reached.all():
+            break
+    return found
 
 
 def looks(budget: int) -> list[int]:

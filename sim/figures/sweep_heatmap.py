@@ -162,7 +162,7 @@ def _heatmap(
             if crossed:
                 lines = axes.contour(shades, levels=crossed, colors=style.VERMILLION, linewidths=1.5)
                 axes.clabel(lines, fmt=words.percent, fontsize=style.SMALL)
-    axes.set_xticks(range(len(across_steps)), [_step(step) for step in across_steps])
+    axes.set_xticks(range(len(across_steps)), [_step(step, 10) for step in across_steps])
     axes.set_yticks(range(len(up_steps)), [_step(step) for step in up_steps])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
@@ -197,11 +197,11 @@ def _line(axes: Axes, grid: dict[str, list[Any]], cells: list[Cell], field: str)
     axes.set_xlabel(style.wrap(lever, 44))
 
 
-def _step(value: Any) -> str:
+def _step(value: Any, width: int = 14) -> str:
     """A value of a lever on an axis; distributions come as [name, argument, ...]."""
     if isinstance(value, list):
-        return style.wrap(f"{value[0]}({', '.join(map(_step, value[1:]))})", 14)
-    return f"{value:g}" if isinstance(value, float) else style.wrap(str(value), 14)
+        return style.wrap(f"{value[0]}({', '.join(map(_step, value[1:]))})", width)
+    return f"{value:g}" if isinstance(value, float) else style.wrap(str(value), width)
 
 
 def _columns(goal: Goal, grid: dict[str, list[Any]], cells: list[Cell]) -> dict[str, list[Any]]:
