@@ -56,10 +56,10 @@ def _regret(run: Run, folder: Path, goal: Goal, cells: list[dict[str, Any]], pla
     names, worlds = [one["plan"] for one in order], list(dict.fromkeys(cell["world"] for cell in cells))
     at = {(cell["plan"], cell["world"]): cell for cell in cells}
     caption = (
-        f"In each cell the result of the plan in that world, and below it how far it is behind the best plan there "
-        f"(regret; darker is further). Last column: the greatest regret of the plan, with an interval that holds for all "
-        f"plans and worlds together (95%); outlined: may have the least. Runs a cell: "
-        f"{words.span([cell['n'] for cell in cells])}, paired."
+        "In each cell the result of the plan in that world, and below it how far it is behind the best plan there "
+        "(regret; darker is further). Last column: the plan's greatest regret, with an interval that holds for all "
+        "plans and worlds together (95%); outlined: may have the least. "
+        f"Runs a cell: {words.span([cell['n'] for cell in cells])}, paired."
     )
     figure = style.new_figure(3.4 + 2.3 * (len(worlds) + 1.3), 2.4 + 0.55 * len(names), run, caption)
     for axes, measure in zip(figure.subplots(1, 2, sharey=True), MEASURES, strict=True):
@@ -107,7 +107,7 @@ def _text(axes: Axes, x: float, y: float, text: str, share: float) -> None:
 
 
 def _dots(run: Run, folder: Path, goal: Goal, cells: list[dict[str, Any]]) -> list[Path]:
-    """A row a plan, a dot a world with its 95% interval; the worst world of each plan is filled."""
+    """A row a plan, a dot a world with its 95% interval."""
     names, worlds = (list(dict.fromkeys(cell[kind] for cell in cells)) for kind in ("plan", "world"))
     caption = (
         f"Each plan in each world, with 95% intervals (Wilson, t); lines join the worst and the best world of a plan. "
