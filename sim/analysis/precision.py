@@ -157,7 +157,7 @@ def in_words(asked: Precision, found: Sequence[Estimate], names: Sequence[str], 
     said = f"Precision: the {what} was to be known {target}; {sum(runs):,} runs were made of at most "
     said += f"{asked.budget * len(runs):,}, {words.span(runs)} a scenario."
     if any(wide):
-        worst = max((w for w in widths if w == w), default=nan)
+        worst = max((one for one, far in zip(widths, wide, strict=True) if far and one == one), default=nan)
         late = [name for name, one in zip(names, wide, strict=True) if one]
         shown = words.listed(late[:3] + ([f"{len(late) - 3} more"] if len(late) > 3 else []))
         said += f" The budget ended before {len(late)} of {len(runs)} scenarios were so precise ({shown}"

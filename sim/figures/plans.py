@@ -40,8 +40,10 @@ def _say(goal: Goal, measure: str, value: float | None) -> str:
 
 
 def _behind(goal: Goal, measure: str, value: float) -> str:
-    """A regret in words: points of probability, or the unit of the metric."""
-    return words.difference("_share" if measure == "probability" else goal.metric, value)
+    """A regret in words: whole points of probability, or the unit of the metric."""
+    if measure == "probability":
+        return f"{100 * value:.0f}"
+    return words.amount(goal.metric, value)
 
 
 def _title(goal: Goal, measure: str) -> str:
@@ -57,12 +59,12 @@ def _regret(run: Run, folder: Path, goal: Goal, cells: list[dict[str, Any]], pla
     at = {(cell["plan"], cell["world"]): cell for cell in cells}
     caption = (
         "In each cell the result of the plan in that world, and below it how far it is behind the best plan there "
-        "(regret; darker is further). Last column: the plan's greatest regret, with an interval that holds for all "
-        "plans and worlds together (95%); outlined: may have the least. "
+        "(regret; of probabilities in points; darker is further). Last column: the plan's greatest regret, with an "
+        "interval that holds for all plans and worlds together (95%); outlined: may have the least. "
         f"Runs a cell: {words.span([cell['n'] for cell in cells])}, paired."
     )
-    figure = style.new_figure(3.4 + 2.3 * (len(worlds) + 1.3), 2.4 + 0.55 * len(names), run, caption)
-    for axes, measure in zip(figure.subplots(1, 2, sharey=True), MEASURES, strict=True):
+    figure = style.new_figure(2.6 + 1.2 * (len(worlds) + 1.3), 3.6 + 1.0 * len(names), run, caption)
+    for axes, measure in zip(figure.subplots(2, 1), MEASURES, strict=True):
         regrets = np.array([[at[name, world][f"{measure}_regret"] for world in worlds] for name in names])
         last = len(worlds) + 0.15
         highest = max(regrets.max(), 1e-9)
@@ -79,7 +81,8 @@ def _regret(run: Run, folder: Path, goal: Goal, cells: list[dict[str, Any]], pla
             value, low, high = (one[f"{measure}_greatest_regret{end}"] for end in ("", "_low", "_high"))
             _box(axes, last + 0.2, y, 0.7, value / highest)
             gap, *ends = (_behind(goal, measure, end) for end in (value, low, high))
-            _text(axes, last + 0.2, y, f"-{gap}\n({ends[0]} to {ends[1]})", value / highest)
+            said = f"-{gap}" if value > 0 else "none"
+            _text(axes, last + 0.2, y, f"{said}\n({ends[0]} to {ends[1]})", value / highest)
             if one[f"{measure}_may_be_least"]:
                 axes.add_patch(
                     Rectangle((last - 0.47, y - 0.46), 1.34, 0.92, fill=False, edgecolor=style.GREEN, linewidth=2)
