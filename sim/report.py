@@ -114,8 +114,9 @@ def _scenarios(run: Run) -> list[list[str]]:
         cells = [name]
         for goal, result in zip(goals, one["goals"], strict=True):
             figure = one["metrics"].get(f"{goal.metric}@{goal.by}") or one["metrics"].get(goal.metric)
-            chance = "?" if result["probability"] is None else words.percent(result["probability"])
-            cells.append(f"{chance}; median {words.amount(goal.metric, figure['p50'])}" if figure else chance)
+            chance = "no run" if result["probability"] is None else words.percent(result["probability"])
+            median = figure["p50"] if figure else None
+            cells.append(chance if median is None else f"{chance}; median {words.amount(goal.metric, median)}")
         rows.append(cells)
     return rows
 
