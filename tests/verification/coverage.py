@@ -299,7 +299,7 @@ STOPPED = ((0.02, 0.03), (0.1, 0.06), (0.5, 0.06), (0.9, 0.1))
 
 @check(short=True)
 def stopped_chances(level):
-    """The interval of a probability when runs are made until it is precise enough.
+    """A probability known well enough to stop.
 
     Theory: with K looks at which one may stop, intervals of confidence 1 - 0.05 / K cover at all of them with 95% at
     least (Boole), so under any rule that looks at the data; for binomial data exactly (Clopper and Pearson 1934).
@@ -320,7 +320,7 @@ def stopped_chances(level):
             covered += alive[stops & covers].sum()
             missed += honest[~covers].sum()
             alive, honest = np.where(stops, 0, alive), np.where(covers, honest, 0)
-        for rule, share in (("half-width", covered), ("the worst", 1 - missed)):
+        for rule, share in (("half-width", covered), ("the worst rule", 1 - missed)):
             assert share >= NOMINAL - 1e-12, f"P = {p}, stopping by {rule}: {share:.4f}"
             level.rows.append((f"stopped by {rule}, probability", f"P = {p}", may[-1], NOMINAL, share, 0))
     return at_least(level)
@@ -328,7 +328,7 @@ def stopped_chances(level):
 
 @check(short=True)
 def stopped_means(level):
-    """The interval of a mean when runs are made until it is precise enough.
+    """A mean known well enough to stop.
 
     Theory: as for a probability, with Student's intervals of confidence 1 - 0.05 / K at K looks (Jennison and Turnbull
     2000, Group Sequential Methods, chapter 9).
@@ -341,14 +341,14 @@ def stopped_means(level):
     for name, values in zip(("hubs open", "jobs"), population("hubs_open", "jobs_supported"), strict=True):
         true = values.mean()
         asked = precision.Precision(None, HELD, true / 20, NOMINAL, 800)
-        kept = {"half-width": [], "the worst": []}
+        kept = {"half-width": [], "the worst rule": []}
         for x in rng(48).choice(values, (draws, 800)):
             whole = table(**{HELD: x})
             found = [asked.estimate(whole.slice(0, n)) for n in asked.looks]
             covers = [one.low <= true <= one.high for one in found]
             stop = next((i for i, one in enumerate(found) if asked.reached(one)), len(found) - 1)
             kept["half-width"].append(covers[stop])
-            kept["the worst"].append(all(covers))
+            kept["the worst rule"].append(all(covers))
         for rule, covered in kept.items():
             what = f"{name}, stopped by {rule}: {np.mean(covered):.4f}"
             level.p(stats.binom.cdf(sum(covered), draws, NOMINAL), 1 / 4, what)
