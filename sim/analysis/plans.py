@@ -85,9 +85,11 @@ def in_words(found: Regret, plans: Sequence[str], worlds: Sequence[str], say: Ca
     where = worlds[int(found.value[first].argmax())]
     behind = f"at most {say(value)} behind the best plan of a world (in {where!r}; the interval goes to {say(high)})"
     if value <= 0:
-        behind = f"best in every world (at most {say(high)} behind, by the interval)"
+        behind = "best in every world" + (f" (at most {say(high)} behind, by the interval)" if high > 0 else "")
     if len(found.candidates) == 1:
-        return f"In {of}, {plans[first]!r} is never far from the best: {behind}."
+        second = sorted(range(len(plans)), key=lambda plan: (plan == first, found.worst[0, plan]))[0]
+        after = f"next is {plans[second]!r}, up to {say(found.worst[0, second])} behind"
+        return f"In {of}, {plans[first]!r} is never far from the best: {behind}; {after}."
     named = [plans[plan] for plan in found.candidates]
     if len(named) == len(plans):
         return f"In {of}, {found.pairs:,} paired runs cannot tell the plans apart."
