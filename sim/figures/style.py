@@ -285,7 +285,11 @@ def _save_svg(figure: Figure, file: Path, metadata: dict[str, Any]) -> None:
         text.set_visible(True)
     width, height = (72 * inches for inches in figure.get_size_inches())
     height *= 1 - _captions[figure][1]
-    head, _, rest = file.read_text(encoding="utf-8").partition("<metadata>")
+    drawn = file.read_text(encoding="utf-8")
+    # ids of clips are digests of places, whose last digits differ from layout to layout
+    for number, clip in enumerate(dict.fromkeys(re.findall(r'<clipPath id="(\w+)"', drawn))):
+        drawn = drawn.replace(clip, f"clip{number}")
+    head, _, rest = drawn.partition("<metadata>")
     size = f'width="{width:g}pt" height="{height:g}pt" viewBox="0 0 {width:g} {height:g}"'
     file.write_text(
         re.sub(r'width="[^"]*" height="[^"]*" viewBox="[^"]*"', size, head) + f"<metadata>{rest}", encoding="utf-8"
