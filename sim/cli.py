@@ -20,7 +20,7 @@ USAGE = """usage: sim run [experiment=NAME] [key=value ...]   run a study
        sim parameters [experiment=NAME] [key=...]  every parameter with value, unit, source
        sim run --help | --version
 
-common keys: experiment=baseline replications=400 seed=1 workers=2 out=DIR only=REPLICATION end=2030-12-31
+common keys: experiment=baseline fidelity=quick replications=400 seed=1 out=DIR only=REPLICATION end=2030-12-31
 a parameter takes a number (hiring.attrition=0.03) or a distribution (hiring.attrition.value=[uniform,0.01,0.04]);
 a sweep within one run: '+sweep.grid={calls.applications:[48,113],rollout.committee:[40,80]}'"""
 MISTAKE = 2

@@ -63,10 +63,11 @@ class Claim(Group):
 
 
 class Sweep(BaseModel):
-    """Scenarios to run side by side, on the same random numbers: one of `grid`, `zip` and `list`.
+    """Scenarios to run side by side, on the same random numbers: one of `grid`, `zip`, `list` and `packages`.
 
     `grid` is every combination of the values listed for each key, `zip` the first value of each, the second of each,
-    and so on, `list` one mapping of keys to values for each scenario. A key is dotted, or names a config group, whose
+    and so on, `list` one mapping of keys to values for each scenario, `packages` every combination of named mappings:
+    {plan: {as it is: {}, ...}, world: {...}}. A key is dotted, or names a config group, whose
     value is one of its options. `options` holds the content of the options that are named, so that a manifest says
     all; it is filled in by `resolve`.
     """
@@ -75,15 +76,20 @@ class Sweep(BaseModel):
     grid: dict[str, list[Any]] = {}
     zipped: dict[str, list[Any]] = Field(default={}, alias="zip")
     listed: list[dict[str, Any]] = Field(default=[], alias="list")
+    packages: dict[str, dict[str, dict[str, Any]]] = {}
     options: dict[str, dict[str, Any]] = {}
 
     @model_validator(mode="after")
     def _check(self) -> "Sweep":
-        if sum(map(bool, (self.grid, self.zipped, self.listed))) > 1:
-            raise ValueError("sweep should have one of grid, zip and list")
+        if sum(map(bool, (self.grid, self.zipped, self.listed, self.packages))) > 1:
+            raise ValueError("sweep should have one of grid, zip, list and packages")
         lengths = {key: len(values) for key, values in self.zipped.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"sweep.zip should list as many values for each key, got {lengths}")
+        keys = [(kind, key) for kind, named in self.packages.items() for one in named.values() for key in one]
+        for (kind, key), (other, part) in product(keys, keys):
+            if kind != other and f"{part}.".startswith(f"{key.removesuffix('.value')}."):
+                raise ValueError(f"sweep.packages: {part} should be in one kind of packages, got {kind} and {other}")
         return self
 
     def combinations(self) -> list[dict[str, Any]]:
@@ -92,7 +98,18 @@ class Sweep(BaseModel):
             return [{key: value for key, value in one.items() if key != "name"} for one in self.listed]
         if self.zipped:
             return [dict(zip(self.zipped, values, strict=True)) for values in zip(*self.zipped.values(), strict=True)]
+        if self.packages:
+            return [
+                {key: value for package in chosen for key, value in package.items()}
+                for chosen in product(*(kind.values() for kind in self.packages.values()))
+            ]
         return [dict(zip(self.grid, values, strict=True)) for values in product(*self.grid.values())]
+
+    def levers(self) -> list[dict[str, Any]]:
+        """What tells each scenario from the others: its overrides, or which packages it has."""
+        if self.packages:
+            return [dict(zip(self.packages, names, strict=True)) for names in product(*self.packages.values())]
+        return self.combinations()
 
     def named_values(self) -> Iterator[tuple[str, str, Any]]:
         """(where it stands, key, value) of every value that is swept."""
@@ -102,6 +119,10 @@ class Sweep(BaseModel):
                     raise InputError(f"sweep.{kind}.{key}: should list at least one value (got [])")
                 for value in values:
                     yield f"sweep.{kind}.{key}", key, value
+        for kind, packages in self.packages.items():
+            for name, package in packages.items():
+                for key, value in package.items():
+                    yield f"sweep.packages.{kind}.{name}.{key}", key, value
         for i, one in enumerate(self.listed):
             for key, value in one.items():
                 if key != "name":
@@ -109,11 +130,25 @@ class Sweep(BaseModel):
 
     def names(self) -> list[str]:
         """What each scenario is called: by its entry in the list, or by its levers and their values."""
+        if self.packages:
+            return [" in ".join(lever.values()) for lever in self.levers()]
         given = [one.get("name") for one in self.listed] or [None] * len(self.combinations())
         return [
             str(name) if name else ", ".join(_alternative(key, value) for key, value in overrides.items())
             for name, overrides in zip(given, self.combinations(), strict=True)
         ]
+
+
+class Precision(BaseModel):
+    """Go on until a goal's chance, or the mean of METRIC@DATE or METRIC (on the last judged date), is known so well.
+
+    `half_width` is a probability, or in the unit of the metric. See `sim.analysis.precision`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    metric: str
+    half_width: float = Field(gt=0, allow_inf_nan=False)
+    confidence: float = Field(gt=0, lt=1, default=0.95)
 
 
 class Plan(BaseModel):
@@ -157,6 +192,13 @@ class Calibrate(Plan):
     forecast_replications: int = Field(ge=1)
 
 
+class Plans(Plan):
+    """Weigh the packages `plan` of the sweep in the packages `world`, by goals: which is never far from the best."""
+
+    kind: Literal["plans"]
+    goals: list[str] = Field(min_length=1)
+
+
 def _alternative(key: str, value: Any) -> str:
     """A lever and its value in words; an option of a config group speaks for itself."""
     return str(value) if key in GROUPS else f"{key}={value}"
@@ -170,6 +212,7 @@ class Study(World):
     goals: dict[str, Goal]
     claims: dict[str, Claim]
     replications: int = Field(ge=1, le=10**6)
+    precision: Precision | None = None
     fidelity: Literal["full", "quick"] = "full"
     seed: int = Field(ge=0, lt=2**63)
     workers: int = Field(ge=0, le=1024)
@@ -177,7 +220,7 @@ class Study(World):
     record_on: list[datetime.date]
     observations: str | None
     tables: list[Literal["runs", "monthly", "sites"]]
-    study: MonteCarlo | Calibrate = Field(discriminator="kind")
+    study: MonteCarlo | Calibrate | Plans = Field(discriminator="kind")
     design: Literal["random", "sobol"]
     designed: list[str]
     sweep: Sweep
@@ -193,6 +236,27 @@ class Study(World):
                 raise ValueError(
                     f"goals.{name}.by should be between start.date {self.start.date} and end {self.end}, got {goal.by}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _check_precision(self) -> "Study":
+        if self.precision is None:
+            return self
+        metric, at, day = self.precision.metric.partition("@")
+        days = [str(day) for day in self.judged]
+        if not at and metric not in self.goals and metric not in metrics(self.systems):
+            known = ", ".join([*self.goals, *metrics(self.systems)])
+            raise ValueError(f"precision.metric should be a goal or a metric, one of {known}; got {metric!r}")
+        if at and (metric not in metrics(self.systems) or day not in days):
+            raise ValueError(
+                f"precision.metric should be METRIC@DATE with a metric and one of {', '.join(days)}; "
+                f"got {self.precision.metric!r}"
+            )
+        if self.design != "random" or self.study.kind != "montecarlo":
+            raise ValueError(
+                f"precision should be null with design={self.design}, study.kind={self.study.kind}: its intervals are "
+                "made for independent runs and no other question, got one"
+            )
         return self
 
     @property
@@ -372,23 +436,39 @@ def resolve(cfg: dict[str, Any]) -> dict[str, Any]:
 def scenarios(cfg: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Expand `sweep`: (overrides, configuration) of every scenario; one with no overrides if nothing is swept."""
     cfg = resolve(cfg)
-    sweep = read_study(cfg).sweep
+    study = read_study(cfg)
+    sweep = study.sweep
+    _check_plans(study)
     places = {key: where for where, key, _ in sweep.named_values()}
     for key, where in places.items():
         if key.split(".")[0] not in SWEPT and key not in ("start.open_hubs", STATES):
             raise InputError(f"{where}: should begin with one of {', '.join(SWEPT)}, or be start.open_hubs or {STATES}")
     expanded = []
-    for overrides in sweep.combinations():
+    for name, overrides in zip(sweep.names(), sweep.combinations(), strict=True):
         variant = json.loads(json.dumps(cfg)) | {"sweep": {}}
-        for key, value in overrides.items():
+        for key, value in sorted(overrides.items(), key=lambda one: one[0] not in GROUPS):  # groups, then keys in them
             if key in GROUPS:
                 value = sweep.options[key][value]
             _assign(variant, key, value, places[key])
             if key == STATES:
                 variant["start"] |= sweep.options[key][value] if value else {"states": [], "prior": {}}
-        read_study(variant)
+        try:
+            read_study(variant)
+        except InputError as mistake:
+            raise InputError(f"sweep, scenario {name}: {mistake}" if name else str(mistake)) from None
         expanded.append((overrides, variant))
     return expanded
+
+
+def _check_plans(study: Study) -> None:
+    """A study of plans needs plans, worlds and a goal."""
+    if isinstance(study.study, Plans):
+        for name in study.study.goals:
+            if name not in study.goals:
+                raise InputError(f"study.goals: should be some of {', '.join(study.goals)} (got {name!r})")
+        sizes = {kind: len(packages) for kind, packages in study.sweep.packages.items()}
+        if list(sizes) != ["plan", "world"] or sizes["plan"] < 2 or not sizes["world"]:
+            raise InputError(f"sweep.packages: should be {{plan: at least two, world: at least one}} (got {sizes})")
 
 
 def _assign(cfg: dict[str, Any], key: str, value: Any, where: str) -> None:

@@ -49,9 +49,8 @@ def content(run: Run) -> dict[str, Any]:
     manifest, summary = run.manifest, run.summary
     parameters = parameter_rows(read_study(run.config))
     many = len(manifest["scenarios"]) > 1
-    runs = f"{manifest['replications']:,} runs" + (
-        f" of each of {len(manifest['scenarios'])} scenarios" if many else ""
-    )
+    counts = [scenario.get("replications", manifest["replications"]) for scenario in manifest["scenarios"]]
+    runs = f"{words.span(counts)} runs" + (f" of each of {len(manifest['scenarios'])} scenarios" if many else "")
     return {
         "title": f"{manifest['title']}: {manifest['question']}",
         "manifest": manifest,
@@ -90,7 +89,7 @@ def _goals(run: Run) -> list[dict[str, str]]:
             {
                 "label": goal.label,
                 "when": goal.when,
-                "chance": words.probability(round(one["probability"] * n), n)
+                "chance": words.probability(round(one["probability"] * n), n, one["low"], one["high"])
                 if known
                 else "after the last day simulated",
                 "interval": f"{100 * one['low']:.1f}% to {100 * one['high']:.1f}%" if known else "",
@@ -115,8 +114,9 @@ def _scenarios(run: Run) -> list[list[str]]:
         cells = [name]
         for goal, result in zip(goals, one["goals"], strict=True):
             figure = one["metrics"].get(f"{goal.metric}@{goal.by}") or one["metrics"].get(goal.metric)
-            chance = "?" if result["probability"] is None else words.percent(result["probability"])
-            cells.append(f"{chance}; median {words.amount(goal.metric, figure['p50'])}" if figure else chance)
+            chance = "no run" if result["probability"] is None else words.percent(result["probability"])
+            median = figure["p50"] if figure else None
+            cells.append(chance if median is None else f"{chance}; median {words.amount(goal.metric, median)}")
         rows.append(cells)
     return rows
 

@@ -79,6 +79,8 @@ def reproduce(path: Path, replications: int | None = None, workers: int = 0) -> 
     whole = 1 if run.has_table("runs") else GROUP
     number = there if replications is None else min(there, -(-replications // whole) * whole)
     config = manifest["config"] | {"replications": number, "workers": workers}
+    if config.get("precision"):  # all of them: with the rule and the budget it had; a part: so many of each scenario
+        config |= {"replications": manifest["config"]["replications"]} if number == there else {"precision": None}
     study = read_study(config)
     said = _runs_in_words(study, there, manifest)
     print(_environments(manifest, folder.environment()))

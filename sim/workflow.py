@@ -13,9 +13,9 @@ from sim.errors import why
 from sim.results import folder
 from sim.results.store import Store
 from sim.sources import observations
-from sim.study.montecarlo import run_study, scenario_key
+from sim.study.montecarlo import precision_of, run_study, scenario_key
 
-KINDS = {"calibrate": "sim.study.calibrate"}
+KINDS = {"calibrate": "sim.study.calibrate", "plans": "sim.study.plans"}
 """Kinds of studies that go on when their runs are finished, and the module whose `finish` does that."""
 ALTERNATIVES = 6
 STOPPED = 1
@@ -65,8 +65,10 @@ def run(config: dict[str, Any], experiment: str, out: Path | None = None, comman
         "replications": 0,
         "failed": [],
         "scenarios": [
-            {"scenario": i, "name": name, "overrides": overrides, "key": scenario_key(variant)}
-            for i, (name, (overrides, variant)) in enumerate(zip(study.sweep.names(), variants, strict=True))
+            {"scenario": i, "name": name, "overrides": overrides, "levers": levers, "key": scenario_key(variant)}
+            for i, (name, levers, (overrides, variant)) in enumerate(
+                zip(study.sweep.names(), study.sweep.levers(), variants, strict=True)
+            )
         ],
         "config_digest": digest(config),
         **folder.environment(),
@@ -89,10 +91,14 @@ def _run(path: Path, store: Store, study: Study, manifest: dict[str, Any], varia
         tables = store.merge([scenario["key"] for scenario in manifest["scenarios"]])
         runs = folder.Run(path).table("runs") if tables else None
         failed = _failed(runs)
-        finished = 0 if runs is None else len(runs) - len(failed)
+        counts = [0] * len(overrides) if runs is None else _counts(runs, len(overrides))
+        finished = sum(counts)
         manifest |= {
             "status": (done.stopped and "interrupted") or ("failed" if failed else "complete"),
             "replications": finished // len(overrides),
+            "scenarios": [
+                one | {"replications": count} for one, count in zip(manifest["scenarios"], counts, strict=True)
+            ],
             "failed": failed,
             "tables": tables,
         }
@@ -117,10 +123,8 @@ def _run(path: Path, store: Store, study: Study, manifest: dict[str, Any], varia
         number = len(manifest["failed"])
         print(f"{number} of {total} replications failed; only={first} runs one alone", file=sys.stderr)
     if done.stopped:
-        print(
-            f"{done.stopped}: {done.finished} of {total} replications are kept in {path}; `sim resume {path}` goes on",
-            file=sys.stderr,
-        )
+        kept = f"{done.finished} of {'at most ' if study.precision else ''}{total} replications are kept in {path}"
+        print(f"{done.stopped}: {kept}; `sim resume {path}` goes on", file=sys.stderr)
         return INTERRUPTED if done.stopped == "interrupted" else STOPPED
     return FAILED if manifest["failed"] else 0
 
@@ -133,37 +137,69 @@ def _failed(runs: Any) -> list[list[int]]:
     return [list(key) for key in zip(rows["scenario"].to_pylist(), rows["replication"].to_pylist(), strict=True)]
 
 
+def _counts(runs: Any, scenarios: int) -> list[int]:
+    """Finished replications of each scenario; they differ if a precision decides how many there are."""
+    import numpy as np
+
+    from sim.analysis.tables import finished
+
+    return np.bincount(finished(runs).column("scenario").to_numpy(), minlength=scenarios).tolist()
+
+
 def _summary(study: Study, run: folder.Run, overrides: list[dict[str, Any]]) -> dict[str, Any]:
     """Content of summary.json; a sweep has a list `scenarios` of such summaries and no figures of its own."""
     from sim.analysis.answer import answer, funnel, paired_answer, sweep_answer, what_holds_back
-    from sim.analysis.summary import summarise, summarise_scenarios
+    from sim.analysis.summary import summarise_scenarios
     from sim.analysis.systems import systems
 
     runs = run.table("runs") if run.has_table("runs") else None
     if runs is None or runs["error"].null_count == 0:  # nothing, or nothing but errors
         return {"answer": "No replication finished.", "goals": [], "metrics": {}}
     goals = {name: goal.model_dump() for name, goal in study.goals.items()}
+    each = summarise_scenarios(runs, goals, study.end)
+    precise, said = _precision(study, run, runs, each)
     if len(overrides) > 1:
-        each = [
-            {"overrides": overrides[summary["scenario"]], **summary}
-            for summary in summarise_scenarios(runs, goals, study.end)
-        ]
+        each = [{"overrides": overrides[summary["scenario"]], **summary} for summary in each]
         pairs = _pairs(study, run) if _is_list(study, overrides) else []
         return {
-            "answer": paired_answer(pairs) if pairs else sweep_answer(each, goals),
+            "answer": (paired_answer(pairs) if pairs else sweep_answer(each, goals)) + said,
+            **precise,
             "scenarios": each,
             "paired": pairs,
         }
-    summary = summarise(runs, goals, study.end)
+    summary = {key: one for key, one in each[0].items() if key != "scenario"}
     return {
-        "answer": answer(summary, goals),
+        "answer": answer(summary, goals) + said,
         "what_holds_back": what_holds_back(
             summary, goals, study.start.date, run.table("sites") if run.has_table("sites") else None
         ),
+        **precise,
         **summary,
         "funnel": funnel(summary),
         "systems": systems(runs, {name: claim.model_dump() for name, claim in study.claims.items()}),
     }
+
+
+def _precision(study: Study, run: folder.Run, runs: Any, summaries: list[dict[str, Any]]) -> tuple[dict[str, Any], str]:
+    """What precision was asked for and reached, for the summary and in words; its intervals go into the summaries."""
+    from sim.analysis.precision import hold, in_words
+    from sim.analysis.tables import of_scenario
+
+    asked = precision_of(study)
+    if not asked:
+        return {}, ""
+    scenarios = run.manifest["scenarios"]
+    found = [asked.estimate(of_scenario(runs, one["scenario"])) for one in scenarios]
+    for summary in summaries:
+        hold(summary, asked, found[summary["scenario"]])
+    assert study.precision
+    reached = [
+        folder.json_safe(one._asdict()) | {"replications": each["replications"], "reached": asked.reached(one)}
+        for each, one in zip(scenarios, found, strict=True)
+    ]
+    content = {**study.precision.model_dump(), "looks": asked.looks, "scenarios": reached}
+    names, counts = ([one[key] for one in scenarios] for key in ("name", "replications"))
+    return {"precision": content}, f" {in_words(asked, found, names, counts)}"
 
 
 def _is_list(study: Study, overrides: list[dict[str, Any]]) -> bool:
@@ -190,6 +226,16 @@ def _pairs(study: Study, run: folder.Run) -> list[dict[str, Any]]:
     ]
 
 
+def _write_scenarios(run: folder.Run) -> None:
+    """Write scenarios.csv: every goal and metric of every scenario of a sweep, a row each."""
+    from sim.analysis.sweep import table
+    from sim.figures import style
+
+    runs, goals = run.table("runs"), style.goals_of(run)
+    rows = list(table(runs, run.manifest["scenarios"], goals, style.precision_of(run)))
+    style.write_csv(run.path, "scenarios", {name: [row[name] for row in rows] for name in rows[0]} if rows else {})
+
+
 def report(path: Path) -> None:
     """Draw the figures of a run, write report.html, and print the answer, what holds back, and where everything is.
 
@@ -207,6 +253,8 @@ def report(path: Path) -> None:
         drawn += draw_all(run, path / "figures")
         if run.config["observations"] and run.has_table("monthly"):
             drawn += observations_figure.draw(run, path / "figures", observations(run.config["observations"]))
+    if len(run.manifest["scenarios"]) > 1 and run.has_table("runs"):
+        _write_scenarios(run)
     written = write_report(path)
     print(summary["answer"])
     if "what_holds_back" in summary:

@@ -32,7 +32,7 @@ def answer(summary: Summary, goals: Mapping[str, Mapping[str, Any]]) -> str:
     chances: dict[tuple[str, str], list[str]] = {}
     for goal in headline.values():
         n = goal["replications"]
-        chance = words.probability(round((goal["probability"] or 0.0) * n), n)
+        chance = words.probability(round((goal["probability"] or 0.0) * n), n, goal["low"], goal["high"])
         when = "on" if goals[goal["name"]].get("held") else "by"
         chances.setdefault((f"{when} {words.day(date.fromisoformat(goal['by']))}", chance), []).append(
             goals[goal["name"]]["label"]
@@ -104,5 +104,5 @@ def sweep_answer(scenarios: list[dict[str, Any]], goals: Mapping[str, Mapping[st
     if not done:
         return "No replication finished."
     best = max(done, key=lambda one: (one["goals"][0]["probability"], one["metrics"][metric]["mean"]))
-    levers = ", ".join(f"{key}={value}" for key, value in best["overrides"].items())
+    levers = best.get("name") or ", ".join(f"{key}={value}" for key, value in best["overrides"].items())
     return f"Highest of {len(scenarios)} scenarios, not re-run on fresh seeds ({levers}): {answer(best, goals)}"

@@ -1,7 +1,8 @@
 """Point estimates with two-sided confidence intervals.
 
 All intervals assume independent replications. They are made for a number of replications fixed
-beforehand: under a rule that stops when the interval is narrow enough, they cover less than they claim.
+beforehand: under a rule that stops when the interval is narrow enough, they cover less than they claim
+(`sim.analysis.precision` has what holds then).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import bdtr, ndtri, stdtrit
+from scipy.special import bdtr, betaincinv, ndtri, stdtrit
 
 Floats = NDArray[np.float64]
 
@@ -65,6 +66,21 @@ def proportion(successes: int, n: int, confidence: float = 0.95) -> Estimate:
     """Share of successes with its Wilson score interval (see `wilson`)."""
     low, high = wilson(successes, n, confidence)
     return Estimate(successes / n if n else nan, float(low), float(high), n)
+
+
+def clopper_pearson(successes: ArrayLike, n: int, confidence: float = 0.95) -> tuple[Floats, Floats]:
+    """Exact interval of a probability, element by element (Clopper and Pearson 1934, Biometrika 26, 404-413).
+
+    It covers with the nominal confidence at least, at every n and probability. Parameters and results as of `wilson`.
+    """
+    k = np.asarray(successes, dtype=np.float64)
+    if np.any(k < 0) or np.any(k > n):
+        raise ValueError(f"successes must lie between 0 and n = {n}")
+    upper = _upper(confidence)
+    if n == 0:
+        return np.full(k.shape, nan), np.full(k.shape, nan)
+    low = np.where(k > 0, betaincinv(np.maximum(k, 1), n - k + 1, 1 - upper), 0.0)
+    return low, np.where(k < n, betaincinv(k + 1, np.maximum(n - k, 1), upper), 1.0)
 
 
 def mean(values: ArrayLike, confidence: float = 0.95) -> Estimate:

@@ -77,6 +77,12 @@ def quantity(metric: str, value: float) -> str:
     return said + (f" in {system(kind)}" if kind else "")
 
 
+def span(values: Sequence[int]) -> str:
+    """Whole numbers from the least to the greatest: 50 to 400, or 100."""
+    low, high = min(values), max(values)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
 def listed(items: Sequence[str]) -> str:
     """Items in a sentence: a, b and c."""
     return f"{', '.join(items[:-1])} and {items[-1]}" if len(items) > 1 else "".join(items)
@@ -116,15 +122,18 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f}%"
 
 
-def probability(successes: int, n: int) -> str:
+def probability(successes: int, n: int, low: float | None = None, high: float | None = None) -> str:
     """A share of runs in twentieths: about 9 in 20.
 
-    None and all are only said when they are so, together with what n runs can exclude (the far end of the
-    95% Wilson interval). Below 20 runs a twentieth is finer than what was seen, so the count is said too.
+    None and all are only said when they are so, together with what n runs can exclude (the far end of the interval
+    from `low` to `high`, or else of the 95% Wilson interval). Below 20 runs a twentieth is finer than what was seen,
+    so the count is said too.
     """
     if n == 0:
         return "unknown (no finished run)"
     estimate = proportion(successes, n)
+    if low is not None and high is not None:
+        estimate = estimate._replace(low=low, high=high)
     if successes == 0:
         seen = "the only run did not get there" if n == 1 else f"no run of {n:,} got there"
         return f"0 in 20 ({seen}; at most about {_odds(estimate.high)})"

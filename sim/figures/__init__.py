@@ -26,6 +26,7 @@ def draw_all(run: Run, folder: Path) -> list[Path]:
         jobs,
         national_exports,
         outcome_dots,
+        plans,
         portfolio_exports,
         portfolio_jobs,
         reference_class,
@@ -39,6 +40,8 @@ def draw_all(run: Run, folder: Path) -> list[Path]:
 
     if (run.config.get("study") or {}).get("kind") == "calibrate":
         return calibration.draw(run, folder)
+    if run.summary.get("cells"):
+        return plans.draw(run, folder)
     if len(run.manifest.get("scenarios") or ()) > 1:
         alternatives = comparison.draw_run(run, folder) if run.summary.get("paired") else []
         return alternatives or sweep_heatmap.draw(run, folder)

@@ -22,6 +22,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from sim.analysis import words
 from sim.analysis.goals import Goal, read_goals
 from sim.analysis.intervals import Floats
+from sim.analysis.precision import Precision, read_precision
 from sim.analysis.tables import simulated
 from sim.figures.provenance import provenance
 
@@ -121,6 +122,18 @@ def goals_of(run: Run, *metrics: str) -> list[Goal]:
     return [goal for goal in goals if not metrics or goal.metric in metrics]
 
 
+def runs_a_scenario(manifest: Mapping[str, Any]) -> str:
+    """Number of finished runs, or the least and the greatest where scenarios stopped by themselves: 50 to 400."""
+    counts = [one.get("replications", manifest["replications"]) for one in manifest.get("scenarios", ())]
+    return words.span(counts) if counts else f"{manifest['replications']:,}"
+
+
+def precision_of(run: Run) -> Precision | None:
+    """The precision that decided how many runs there are; None if their number was fixed."""
+    dates = [name.partition("@")[2] for name in run.table("runs").column_names if "@" in name]
+    return read_precision(run.config, goals_of(run), max(dates, default=""))
+
+
 def new_figure(width: float, height: float, run: Run, caption: str) -> Figure:
     """Empty figure with its caption at the bottom.
 
@@ -137,7 +150,7 @@ def new_figure(width: float, height: float, run: Run, caption: str) -> Figure:
     FigureCanvasAgg(figure)
     manifest = run.manifest
     source = (
-        f"{manifest['experiment']}: seed {manifest['seed']}, n = {manifest['replications']:,}, "
+        f"{manifest['experiment']}: seed {manifest['seed']}, n = {runs_a_scenario(manifest)}, "
         f"config {manifest['config_digest'][:12]}, sim {manifest['version']}"
     )
     lines = [*textwrap.wrap(caption, int(width * _CHARACTERS)), source]

@@ -167,6 +167,13 @@ class Store:
                 there |= source.numbers
         return [number for number in replications if number not in there]
 
+    def runs(self, key: str, last: int) -> pa.Table:
+        """Rows of tables/runs of the replications of a scenario below `last`, in order and each once."""
+        sources = sorted((one for one in self.sources if one.key == key and one.first < last), key=lambda one: one.first)
+        table = pa.concat_tables([one.read("runs") for one in sources], promote_options="default")
+        replications, rows = np.unique(table.column("replication").to_numpy(), return_index=True)
+        return table.take(rows[replications < last])
+
     def put(self, key: str, first: int, last: int, tables: Mapping[str, bytes]) -> None:
         """Keep a finished block: every file written whole and renamed into place, then a line in the journal."""
         folder = self.parts / key[:16]

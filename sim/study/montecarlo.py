@@ -12,7 +12,10 @@ from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+import pyarrow as pa
 
+from sim.analysis.goals import read_goals
+from sim.analysis.precision import Precision, read_precision
 from sim.config import Study, digest, read_study
 from sim.errors import why
 from sim.model.metrics import CLAIMED, national
@@ -70,6 +73,9 @@ class Store(Protocol):
 
     def put(self, key: str, first: int, last: int, tables: dict[str, bytes]) -> None:
         """Keep a block."""
+
+    def runs(self, key: str, last: int) -> pa.Table:
+        """Rows of tables/runs of the replications of a scenario below `last`."""
 
 
 def replicate(study: Study, replication: int, uniforms: Mapping[str, float] | None = None) -> Outcome:
@@ -156,10 +162,20 @@ def blocks(missing: Sequence[Sequence[int]], workers: int) -> list[Block]:
     return sorted(cut, key=lambda block: (block.first, block.scenario))
 
 
+def precision_of(study: Study) -> Precision | None:
+    """The precision that a study asks for; None if the number of replications is fixed."""
+    goals = {name: goal.model_dump() for name, goal in study.goals.items()}
+    asked = study.model_dump(include={"precision", "only", "replications"})
+    return read_precision(asked, read_goals(goals), study.judged[-1])
+
+
 def run_study(
     study: Study, variants: Sequence[dict[str, Any]], store: Store, progress: Callable[[int], Any] | None = None
 ) -> Progress:
     """Run what a study still lacks; on Ctrl-C, SIGTERM or a full disk, all finished blocks are in the store.
+
+    If a precision is asked for, all scenarios go from look to look, and each stops by itself: what decides is in its
+    own replications up to the look, so that neither workers nor interruptions change which are made.
 
     Parameters
     ----------
@@ -173,21 +189,31 @@ def run_study(
         Called with the number of replications whenever a block is finished; first with those that were there.
     """
     keys = [scenario_key(variant) for variant in variants]
-    replications = [study.only] if study.only is not None else range(study.replications)
-    missing = [store.missing(key, replications) for key in keys]
-    done = Progress(finished=len(keys) * len(replications) - sum(map(len, missing)))
-    if progress:
-        progress(done.finished)
     configs = [json.dumps(variant) for variant in variants]
-    tasks = [block._replace(config=configs[block.scenario]) for block in blocks(missing, workers_for(study.workers))]
+    precision = precision_of(study)
+    done = Progress()
+    active = list(range(len(keys)))
+    before = 0
     try:
-        with closing(run_tasks(run_block, tasks, study.workers)) as finished:
-            for block, result in finished:
-                store.put(keys[block.scenario], block.first, block.last, result.tables)
-                done.errors |= {(block.scenario, number): error for number, error in result.errors.items()}
-                done.finished += block.last - block.first
-                if progress:
-                    progress(block.last - block.first)
+        for look in precision.looks if precision else [study.replications]:
+            numbers = [study.only] if study.only is not None else range(before, look)
+            missing = [store.missing(key, numbers) if i in active else [] for i, key in enumerate(keys)]
+            there = len(active) * len(numbers) - sum(map(len, missing))
+            done.finished += there
+            if progress:
+                progress(there)
+            cut = blocks(missing, workers_for(study.workers))
+            tasks = [block._replace(config=configs[block.scenario]) for block in cut]
+            with closing(run_tasks(run_block, tasks, study.workers)) as finished:
+                for block, result in finished:
+                    store.put(keys[block.scenario], block.first, block.last, result.tables)
+                    done.errors |= {(block.scenario, number): error for number, error in result.errors.items()}
+                    done.finished += block.last - block.first
+                    if progress:
+                        progress(block.last - block.first)
+            if precision:
+                active = [i for i in active if not precision.enough(store.runs(keys[i], look))]
+            before = look
     except KeyboardInterrupt:
         done.stopped = "interrupted"
     except WorkersDied as reason:

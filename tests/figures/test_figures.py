@@ -319,3 +319,31 @@ def test_package_is_quick_to_import():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
     code = "import sys, sim.figures.hubs_open; print('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
+
+
+def test_contours_and_cells_that_may_be_on_either_side(make_run, saved, tmp_path, cut_off):
+    goals = {"jobs": {"metric": "jobs_supported", "level": 16_000, "by": "2027-12-31", "label": "16,000 jobs"}}
+    grid = {"calls.applications": [48, 96, 144], "rollout.committee": [20, 40, 80]}
+    rows = read(sweep_heatmap.draw(make_run(replications=12, grid=grid, goals=goals), tmp_path))
+    chances = [(float(row["probability_low"]), float(row["probability_high"])) for row in rows]
+    assert min(chances)[0] == 0
+    assert max(chances)[1] == 1
+    unclear = sum(any(low <= mark <= high for mark in (0.5, 0.9)) for low, high in chances)
+    left, _, right = saved["sweep_heatmap_jobs"].axes
+    dashed = [patch for patch in left.patches if patch.get_linestyle() != "-"]
+    assert 0 < len(dashed) == unclear
+    assert {text.get_text() for text in left.texts} >= {"50%"}
+    assert right.get_title("left") == "Mean shortfall\nof 16,000"
+    assert cut_off(saved["sweep_heatmap_jobs"]) == []
+
+
+def test_a_list_is_drawn_by_its_names(make_run, tmp_path):
+    run = make_run(replications=12, grid={"calls.applications": [48, 96]})
+    run.config["sweep"] = {"list": [{"name": "few"}, {"name": "many"}]}
+    for scenario, name in zip(run.manifest["scenarios"], ("few", "many"), strict=True):
+        scenario["name"] = name
+    rows = read(sweep_heatmap.draw(run, tmp_path, "jobs"))
+    assert [row["scenario"] for row in rows] == ["few", "many"]
+    short = [run["jobs_supported@2027-12-31"] for run in run.table("runs").to_pylist() if run["scenario"] == 0]
+    level = run.config["goals"]["jobs"]["level"]
+    assert float(rows[0]["shortfall_value"]) == pytest.approx(np.mean([max(0, level - x) for x in short]))

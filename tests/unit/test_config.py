@@ -143,7 +143,10 @@ def test_without_a_sweep_there_is_one_scenario():
         ({"calls.aplications": [1, 2]}, "sweep.grid.calls.aplications: no such key, did you mean calls.applications?"),
         ({"calls.applications.x.y": [1]}, "sweep.grid.calls.applications.x.y: no such key"),
         ({"calls.applications": []}, "sweep.grid.calls.applications: should list at least one value"),
-        ({"calls.applications": [48, -1]}, "calls.applications: should be between 0 and 100000"),
+        (
+            {"calls.applications": [48, -1]},
+            "sweep, scenario calls.applications=-1: calls.applications: should be between 0 and 100000",
+        ),
         ({"calls.applications": 48}, "sweep.grid.calls.applications: should be a valid list"),
     ],
 )
@@ -204,3 +207,61 @@ def test_who_forgets_value_is_told_how_to_write_a_distribution():
 
 def test_keys_that_say_how_a_study_runs_exist():
     assert set(configuration.HOW_IT_RUNS) <= set(config())
+
+
+PACKAGES = {
+    "plan": {"as it is": {}, "more": {"calls.applications": 90, "calls": "observed"}},
+    "world": {"dry": {"rollout.committee": 20}, "wet": {"rollout.committee": 90}},
+}
+
+
+def test_packages_are_crossed():
+    sweep = read_study(config({"sweep": {"packages": PACKAGES}})).sweep
+    assert sweep.names() == ["as it is in dry", "as it is in wet", "more in dry", "more in wet"]
+    assert sweep.levers()[2] == {"plan": "more", "world": "dry"}
+    overrides, made = scenarios(config({"sweep": {"packages": PACKAGES}}))[3]
+    assert overrides == {"calls.applications": 90, "calls": "observed", "rollout.committee": 90}
+    assert (made["calls"]["applications"], made["rollout"]["committee"]) == (90, 90)
+
+
+@pytest.mark.parametrize(
+    ("here", "there"),
+    [
+        ("rollout.committee", "rollout.committee"),
+        ("calls", "calls.interval"),
+        ("calls.interval.value", "calls.interval"),
+    ],
+)
+def test_a_lever_is_moved_by_one_kind_of_packages(here, there):
+    packages = {"plan": {"a": {here: 1}}, "world": {"b": {there: 2}}}
+    with pytest.raises(InputError, match="should be in one kind of packages, got"):
+        read_study(config({"sweep": {"packages": packages}}))
+
+
+def test_a_key_in_a_group_holds_whatever_comes_first():
+    """The option of a group is chosen first, then keys in it are moved."""
+    order = [{"calls.interval": 5, "calls": "observed"}, {"calls": "observed", "calls.interval": 5}]
+    assert [made["calls"]["interval"] for _, made in scenarios(config({"sweep": {"list": order}}))] == [5, 5]
+
+
+@pytest.mark.parametrize(
+    ("precision", "words"),
+    [
+        ({"metric": "hubs", "half_width": 1}, ["precision.metric", "hubs_open", "'hubs'"]),
+        ({"metric": "hubs_open@2026-01-31", "half_width": 1}, ["METRIC@DATE", "2026-12-31", "hubs_open@2026-01-31"]),
+        ({"metric": "hubs_open", "half_width": 0}, ["precision.half_width", "greater than 0", "0"]),
+        ({"metric": "hubs_open", "half_width": 1, "confidence": 95}, ["precision.confidence", "less than 1", "95"]),
+        ({"half_width": 1}, ["precision.metric", "missing"]),
+        ({"metric": "hubs_open", "half_width": 1, "width": 1}, ["precision.width", "no such key"]),
+    ],
+    ids=str,
+)
+def test_a_precision_that_means_nothing_is_refused(precision, words):
+    (line,) = mistake({"precision": precision})
+    for word in words:
+        assert word in line
+
+
+def test_a_design_has_no_precision():
+    (line,) = mistake({"precision": {"metric": "hubs_open", "half_width": 1}, "design": "sobol"})
+    assert "precision should be null with design=sobol" in line

@@ -1,5 +1,6 @@
 """One run from configuration to folder: exit codes, messages, what is kept when something goes wrong."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -7,8 +8,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from sim import figures, workflow
+from sim.analysis import precision
+from sim.compare import compare_runs
 from sim.errors import InputError
 from sim.model.record import ConservationError
+from sim.reproduce import reproduce
 from sim.results import store
 from sim.results.folder import open_run
 from sim.results.store import Store
@@ -328,3 +332,107 @@ def test_the_manifest_is_enough_to_run_it_again(undrawn, tmp_path, whole):
 
 def test_exit_codes_are_told_apart():
     assert len({0, 2, workflow.STOPPED, workflow.FAILED, workflow.INTERRUPTED}) == 5
+
+
+CALM = {
+    "list": [
+        {"name": "calm", "calls.applications": 48, "calls.applications_sd": 0, "calls.interval": 9},
+        {"name": "wild", "calls.applications_sd": 100, "calls.interval": 2},
+    ]
+}
+"""The mean of the applications is known to 46 at the first look in the calm scenario, not at the last in the other."""
+EARLY = {"metric": "hubs_open", "level": 46, "by": "2026-03-31", "label": "46 hubs open", "source": "assumption"}
+
+
+@pytest.fixture
+def early(monkeypatch):
+    monkeypatch.setattr(precision, "FIRST", 3)
+
+
+def asked(replications=9, width=46.0, **changes):
+    """The sweep whose scenarios stop by themselves."""
+    precise = {"metric": "applications", "half_width": width}
+    return study(precision=precise, sweep=CALM, replications=replications, goals={"early": EARLY}, **changes)
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    path = tmp_path_factory.mktemp("stopped") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(precision, "FIRST", 3)
+        assert run(asked(), "sweep", path) == 0
+    return path
+
+
+def test_each_scenario_stops_by_itself(stopped, capsys):
+    opened = open_run(stopped)
+    assert [one["replications"] for one in opened.manifest["scenarios"]] == [3, 9]
+    made = [(row["scenario"], row["replication"]) for row in rows(stopped)]
+    assert made == [*((0, n) for n in range(3)), *((1, n) for n in range(9))]
+    said = opened.summary["precision"]
+    assert (said["looks"], [one["reached"] for one in said["scenarios"]]) == ([3, 6, 9], [True, False])
+    assert (
+        "12 runs were made of at most 18, 3 to 9 a scenario. The budget ended before 1 of 2" in opened.summary["answer"]
+    )
+    assert said["scenarios"][1]["low"] == opened.summary["scenarios"][1]["metrics"]["applications"]["low"]
+
+
+def test_scenarios_of_unequal_size_are_drawn_compared_and_reported(stopped, early, tmp_path, capsys):
+    page = (stopped / "report.html").read_text(encoding="utf-8")
+    assert "3 to 9 runs of each of 2 scenarios" in page
+    assert list((stopped / "figures").glob("*.png"))
+    with (stopped / "scenarios.csv").open(encoding="utf-8", newline="") as file:
+        table = [row for row in csv.DictReader(file) if row["metric"] == "applications"]
+    assert [(row["name"], row["n"]) for row in table] == [("calm", "3"), ("wild", "9")]
+    compare_runs([str(stopped)], tmp_path / "compare")
+    assert "Compared: the 3 replications that all have." in capsys.readouterr().out
+    assert reproduce(stopped, workers=1) == 0
+    assert reproduce(stopped, replications=3, workers=1) == 0
+
+
+@pytest.mark.parametrize("after", [1, 7])
+def test_stopping_does_not_depend_on_interruptions(after, early, stopped, monkeypatch, undrawn, tmp_path):
+    simulate, calls = montecarlo.simulate, []
+
+    def interrupted(*arguments):
+        calls.append(arguments)
+        if len(calls) == after:
+            raise KeyboardInterrupt
+        return simulate(*arguments)
+
+    monkeypatch.setattr(montecarlo, "simulate", interrupted)
+    assert run(asked(), "sweep", tmp_path / "run") == INTERRUPTED
+    assert run(asked(), "sweep", tmp_path / "run") == 0
+    assert tables_of(tmp_path / "run") == tables_of(stopped)
+    assert len(calls) == 12 + 1  # nothing is made twice
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_stopping_does_not_depend_on_workers(processes, early, stopped, undrawn, tmp_path):
+    assert run(asked(workers=processes), "sweep", tmp_path / "run") == 0
+    assert tables_of(tmp_path / "run") == tables_of(stopped)
+
+
+def test_a_larger_budget_goes_on(early, stopped, undrawn, tmp_path):
+    for budget in (4, 9):
+        assert run(asked(budget), "sweep", tmp_path / "run") == 0
+    assert tables_of(tmp_path / "run") == tables_of(stopped)
+    with pytest.raises(InputError, match=r"precision.half_width 46.0 there, 1 here"):
+        run(asked(width=1), "sweep", tmp_path / "run")
+
+
+def test_a_scenario_that_never_works_is_given_up_and_the_others_are_not(early, monkeypatch, tmp_path, capsys):
+    simulate = montecarlo.simulate
+
+    def failing(world, *rest):
+        if world.calls.applications_sd.value == 100:
+            raise ValueError("infeasible")
+        return simulate(world, *rest)
+
+    monkeypatch.setattr(montecarlo, "simulate", failing)
+    assert run(asked(), "sweep", tmp_path / "run") == FAILED
+    assert [one["replications"] for one in open_run(tmp_path / "run").manifest["scenarios"]] == [3, 0]
+    assert len(rows(tmp_path / "run")) == 6
+    with (tmp_path / "run" / "scenarios.csv").open(encoding="utf-8", newline="") as file:
+        table = {row["name"]: row for row in csv.DictReader(file) if row["metric"] == "applications"}
+    assert (table["calm"]["n"], table["wild"]["n"], table["wild"]["estimate"]) == ("3", "0", "")

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from scipy import stats
 from scipy.special import gammaln
 
-from sim.analysis import compare, intervals, reached
+from sim.analysis import compare, intervals, precision, reached
 from sim.analysis.goals import Goal
 from sim.analysis.tables import metric_dates
 from tests.helpers import ROOT
@@ -289,5 +289,82 @@ def family_of_comparisons(level):
                     label="false finding among 6 without a difference")  # fmt: skip
         ax.axhline(0.05, color=GREY, lw=0.8, ls=":")
         ax.set(xlabel="pairs", ylabel="chance of a finding", ylim=(0, 1.02))
+
+    return draw
+
+
+STOPPED = ((0.02, 0.03), (0.1, 0.06), (0.5, 0.06), (0.9, 0.1))
+"""Probabilities, and half-widths that are asked for."""
+
+
+@check(short=True)
+def stopped_chances(level):
+    """A probability known well enough to stop.
+
+    Theory: with K looks at which one may stop, intervals of confidence 1 - 0.05 / K cover at all of them with 95% at
+    least (Boole), so under any rule that looks at the data; for binomial data exactly (Clopper and Pearson 1934).
+    Test: exact sums over all paths of successes from look to look, up to 800 runs: coverage when stopping as soon as
+    the half-width is reached, and as soon as the interval misses the truth, the worst rule there is; both 95% or more.
+    False alarm: 0.
+    """
+    for p, half_width in STOPPED:
+        asked = precision.Precision(GOAL, HELD, half_width, NOMINAL, 800)
+        may = precision.may_stop(asked, asked.each)
+        covered, missed, alive, honest = 0.0, 0.0, np.ones(1), np.ones(1)
+        for before, n in zip([0, *may], may, strict=False):
+            step = stats.binom.pmf(np.arange(n - before + 1), n - before, p)
+            alive, honest = np.convolve(alive, step), np.convolve(honest, step)
+            found = [asked.estimate(table(**{HELD: (np.arange(n) < k).astype(float)})) for k in range(n + 1)]
+            covers = np.array([one.low <= p <= one.high for one in found])
+            stops = np.array([asked.reached(one) for one in found]) | (n == may[-1])
+            covered += alive[stops & covers].sum()
+            missed += honest[~covers].sum()
+            alive, honest = np.where(stops, 0, alive), np.where(covers, honest, 0)
+        for rule, share in (("half-width", covered), ("the worst rule", 1 - missed)):
+            assert share >= NOMINAL - 1e-12, f"P = {p}, stopping by {rule}: {share:.4f}"
+            level.rows.append((f"stopped by {rule}, probability", f"P = {p}", may[-1], NOMINAL, share, 0))
+    return at_least(level)
+
+
+@check(short=True)
+def stopped_means(level):
+    """A mean known well enough to stop.
+
+    Theory: as for a probability, with Student's intervals of confidence 1 - 0.05 / K at K looks (Jennison and Turnbull
+    2000, Group Sequential Methods, chapter 9).
+    Test: 1,500 sequences of up to 800 hubs and jobs, drawn from the published runs of the baseline, stopped at a
+    half-width of a twentieth of the mean, and by the worst rule, as soon as the interval misses the truth; one-sided
+    binomial test of a coverage of 95%.
+    False alarm: 1e-4.
+    """
+    draws = 1500
+    for name, values in zip(("hubs open", "jobs"), population("hubs_open", "jobs_supported"), strict=True):
+        true = values.mean()
+        asked = precision.Precision(None, HELD, true / 20, NOMINAL, 800)
+        kept = {"half-width": [], "the worst rule": []}
+        for x in rng(48).choice(values, (draws, 800)):
+            whole = table(**{HELD: x})
+            found = [asked.estimate(whole.slice(0, n)) for n in asked.looks]
+            covers = [one.low <= true <= one.high for one in found]
+            stop = next((i for i, one in enumerate(found) if asked.reached(one)), len(found) - 1)
+            kept["half-width"].append(covers[stop])
+            kept["the worst rule"].append(all(covers))
+        for rule, covered in kept.items():
+            what = f"{name}, stopped by {rule}: {np.mean(covered):.4f}"
+            level.p(stats.binom.cdf(sum(covered), draws, NOMINAL), 1 / 4, what)
+            level.rows.append((f"stopped by {rule}, mean", name, 800, NOMINAL, np.mean(covered), draws))
+    return at_least(level)
+
+
+def at_least(level):
+    """Coverage by row of the table, which should not be below the nominal one."""
+
+    def draw(ax):
+        rules = dict.fromkeys(name for name, *_ in level.rows)
+        for rule, colour in zip(rules, (BLUE, VERMILLION), strict=True):
+            here = [(what, share) for name, what, _, _, share, _ in level.rows if name == rule]
+            ax.plot(*zip(*here, strict=True), "o", color=colour, label=rule.partition(",")[0])
+        ax.axhline(NOMINAL, color=GREY, lw=0.8, ls=":", label="nominal: at least")
+        ax.set(ylabel="coverage", ylim=(0.9, 1.002))
 
     return draw

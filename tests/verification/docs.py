@@ -73,7 +73,7 @@ def main():
     rows = [row for name in CHECKS if CHECKS[name].module == "coverage" for row in levels[name].rows]
     parts["coverage"].append(table(
         ("interval", "data", "n", "expected", "measured", "samples"),
-        [(a, b, n, f"{100 * x:.2f}%", f"{100 * y:.2f}%", f"{k:,}") for a, b, n, x, y, k in rows],
+        [(a, b, n, f"{100 * x:.2f}%", f"{100 * y:.2f}%", f"{k:,}" if k else "exact") for a, b, n, x, y, k in rows],
     ))  # fmt: skip
     rows = [row for name in CHECKS if CHECKS[name].module == "people" for row in levels[name].rows]
     parts["rounds"].append(table(

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from scipy.special import ndtri, stdtrit
 
-from sim.analysis import compare, intervals
+from sim.analysis import compare, intervals, precision
 from sim.model import exports, programme, rollout, world
 from sim.model.firms import Firms
 from sim.model.hiring import Hiring
@@ -108,6 +108,11 @@ def narrow_mean(patch):
 @fault("half-widths of Wilson's intervals are too small", "20%", "wilson_interval")
 def narrow_chance(patch):
     patch.setattr(intervals, "ndtri", lambda p: 0.8 * ndtri(p))
+
+
+@fault("runs are stopped by intervals of a fixed number", "4 to 5 looks", "stopped_chances", "stopped_means")
+def fixed_number(patch):
+    patch.setattr(precision, "_each", lambda asked: asked.confidence)
 
 
 @fault("comparisons are not corrected for their number", "6 comparisons", "family_of_comparisons")
