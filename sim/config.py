@@ -26,8 +26,8 @@ from sim.sources import CONF, EXPERIMENTS, register
 
 STATES = "start.states_file"
 
-HOW_IT_RUNS = ("workers", "out", "only", "observations")
-"""Keys that say how a study is run or drawn, not what comes out."""
+HOW_IT_RUNS = ("workers", "out", "only", "observations", "fidelity")
+"""Keys that say how a study is run or drawn, not what comes out (what `fidelity` stands for is in other keys)."""
 
 GROUPS = tuple(sorted(folder.name for folder in CONF.iterdir() if any(folder.glob("*.yaml"))))
 """Config groups: folders of conf/ with an option a file."""
@@ -167,6 +167,7 @@ class Study(World):
     goals: dict[str, Goal]
     claims: dict[str, Claim]
     replications: int = Field(ge=1, le=10**6)
+    fidelity: Literal["full", "quick"] = "full"
     seed: int = Field(ge=0, lt=2**63)
     workers: int = Field(ge=0, le=1024)
     only: int | None = Field(ge=0, lt=10**6)
