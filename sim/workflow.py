@@ -64,9 +64,8 @@ def run(
     variants = scenarios(config)
     if study.observations:
         observations(study.observations)
-    kind = import_module(KINDS[study.study.kind]) if study.study.kind in KINDS else None
-    if hasattr(kind, "check"):
-        kind.check(config, study)
+    if study.study.kind in KINDS and (check := getattr(import_module(KINDS[study.study.kind]), "check", None)):
+        check(config, study)
     path = out or study.out or Path("results/runs") / f"{experiment}_{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
     manifest = {
         "experiment": experiment,

@@ -308,9 +308,7 @@ def _data(seen: dict[Point, tuple[int, int]], sizes: Sequence[int]) -> tuple[Flo
     return x, counts[:, 0], counts[:, 1]
 
 
-def _next(
-    found: Found, surrogate: Surrogate, scaled: Floats, plan: Plan, rng: np.random.Generator
-) -> list[Point]:
+def _next(found: Found, surrogate: Surrogate, scaled: Floats, plan: Plan, rng: np.random.Generator) -> list[Point]:
     """Points to run next: the cheapest that do in draws from the posterior, at levels from the target to well above."""
     low = logit(plan.target)
     possible = np.flatnonzero(found.mean + 2.5 * found.sd >= low)

@@ -40,7 +40,7 @@ def draw_all(run: Run, folder: Path) -> list[Path]:
     )
 
     kinds = {"calibrate": calibration, "solve": solve, "bottlenecks": bottlenecks}
-    if kind := kinds.get((run.config.get("study") or {}).get("kind")):
+    if kind := kinds.get(str((run.config.get("study") or {}).get("kind"))):
         return kind.draw(run, folder)
     if len(run.manifest.get("scenarios") or ()) > 1:
         alternatives = comparison.draw_run(run, folder) if run.summary.get("paired") else []

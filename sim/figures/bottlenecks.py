@@ -126,7 +126,12 @@ def _limits(run: Run, folder: Path, content: dict[str, Any]) -> list[Path]:
             if means["low"] is not None:
                 axes.plot([means["low"], means["high"]], [row, row], color=colour, linewidth=1.5)
             axes.plot(means["difference"], row, "o", color=colour, markersize=4)
-            cells = (one["limit"], one["side"], metric, *(means[k] for k in ("difference", "low", "high", "n", "distinct")))
+            cells = (
+                one["limit"],
+                one["side"],
+                metric,
+                *(means[k] for k in ("difference", "low", "high", "n", "distinct")),
+            )
             for column, cell in zip(columns.values(), cells, strict=True):
                 column.append(cell)
         axes.axvline(0, color=style.GREY, linewidth=0.8)
@@ -182,10 +187,12 @@ def _under_way(run: Run, folder: Path, file: Path) -> list[Path]:
         right.annotate(text, (share, row), (4, 0), textcoords="offset points", va="center", fontsize=style.SMALL)
     right.set_yticks(range(len(regions)), regions)
     right.set_ylim(len(regions) - 0.5, -0.5)
-    right.set_xlim(0, 1.35 * max(0.05, *start))
+    right.set_xlim(0, 1.35 * max(0.02, *start))
     right.xaxis.set_major_formatter(lambda value, _: words.percent(value))
     right.set_title("Share that waits, by region", fontsize=10)
     waiting = national[:, [STATES.index(state) for state in SCARCE]].sum() / max(national.sum(), 1e-12)
-    style.headline(figure, f"Of the hubs under way, {words.percent(waiting)} wait for the committee, money or a contractor")
+    style.headline(
+        figure, f"Of the hubs under way, {words.percent(waiting)} wait for the committee, money or a contractor"
+    )
     columns = {name: table.column(name).to_pylist() for name in table.column_names}
     return style.save(figure, folder, "under_way", run, columns)

@@ -66,7 +66,9 @@ def _frontier(run: Run, folder: Path, content: dict[str, Any]) -> list[Path]:
     rate = content["rupees_per_dollar"]
     axes.secondary_xaxis("top", functions=(lambda v: v / rate, lambda v: v * rate)).set_xlabel("million dollars")
     style.headline(figure, _title(content))
-    columns: dict[str, list[Any]] = {name: [] for name in ("kind", "cost_rs_million", "probability", "low", "high", "n")}
+    columns: dict[str, list[Any]] = {
+        name: [] for name in ("kind", "cost_rs_million", "probability", "low", "high", "n")
+    }
     for kind, rows in (("seen", seen), ("expected", line), ("tested", tested)):
         for one in rows:
             n = one.get("runs")
@@ -92,7 +94,8 @@ def _title(content: dict[str, Any]) -> str:
     if not content["tested"]:
         return f"{goal['label']}: no plan could be run"
     best = content["tested"][0]
-    return f"{goal['label']}: {words.percent(goal['target'])} not reached in these ranges, at best {words.percent(best['probability'])}"
+    target, reached = words.percent(goal["target"]), words.percent(best["probability"])
+    return f"{goal['label']}: {target} not reached in these ranges, at best {reached}"
 
 
 def _package(run: Run, folder: Path, content: dict[str, Any]) -> list[Path]:
@@ -111,7 +114,7 @@ def _package(run: Run, folder: Path, content: dict[str, Any]) -> list[Path]:
     )
     lines = [line for line in one["bill"] if abs(line["cost"]) > 1e-9]
     figure = style.new_figure(9.5, 2.3 + 0.42 * max(len(levers), len(lines)), run, caption)
-    left, right = figure.subplots(1, 2, gridspec_kw={"width_ratios": [1, 0.9]})
+    left, right = figure.subplots(1, 2, gridspec_kw={"width_ratios": [1, 0.9], "wspace": 0.12})
     labels = []
     for row, (key, lever) in enumerate(levers.items()):
         values = lever["values"]
@@ -128,7 +131,7 @@ def _package(run: Run, folder: Path, content: dict[str, Any]) -> list[Path]:
     left.set_ylim(len(levers) - 0.5, -0.5)
     left.set_xlim(-0.04, 1.04)
     left.set_xticks([0, 1], ["as it is", "end of range"])
-    left.set_title(f"{words.capital(name)}: {words.percent(one['probability'])}", fontsize=10)
+    left.set_title(f"{words.capital(name)}: goal met in {words.percent(one['probability'])}", fontsize=10)
     _bill(right, lines)
     style.label_right(left, labels)
     columns = {
@@ -153,5 +156,3 @@ def _bill(axes: Axes, lines: list[dict[str, Any]]) -> None:
     axes.set_ylim(max(len(lines), 1) - 0.5, -0.5)
     axes.set_xlim(min(0, *costs, 0) * 1.1, 1.25 * max([*costs, 1]))
     axes.set_title(f"Rs million more: {words.number(round(sum(costs)))} in all", fontsize=10)
-
-

@@ -32,7 +32,9 @@ def check(config: dict[str, Any], study: Study) -> None:
     grouped = [name for members in plan.groups.values() for name in members]
     for name in grouped:
         if name not in plan.limits or grouped.count(name) > 1:
-            raise InputError(f"study.groups: should name each limit at most once ({', '.join(plan.limits)}); got {name!r}")
+            raise InputError(
+                f"study.groups: should name each limit at most once ({', '.join(plan.limits)}); got {name!r}"
+            )
     for name, limit in plan.limits.items():
         for side in SIDES:
             if wrong := mistake(config, getattr(limit, side)):
@@ -72,7 +74,10 @@ def finish(run: Run, study: Study, sub: Sub) -> dict[str, Any]:
 def _together(plan: Bottlenecks, groups: list[str]) -> dict[str, Any]:
     """What removes all limits of some groups."""
     return {
-        key: value for group in groups for limit in plan.groups[group] for key, value in plan.limits[limit].removed.items()
+        key: value
+        for group in groups
+        for limit in plan.groups[group]
+        for key, value in plan.limits[limit].removed.items()
     }
 
 
@@ -168,7 +173,9 @@ def _under_way(run: Run, study: Study) -> str:
     if not total.sum():
         return "No hub is under way at any month end."
     share = words.percent(sum(waiting.values()) / total.sum())
-    parts = [f"{words.percent(value / total.sum())} {name}" for name, value in sorted(waiting.items(), key=lambda w: -w[1])]
+    parts = [
+        f"{words.percent(value / total.sum())} {name}" for name, value in sorted(waiting.items(), key=lambda w: -w[1])
+    ]
     return f"Of the hubs under way at a month end, {share} are waiting: {words.listed(parts)}."
 
 
@@ -262,7 +269,10 @@ def _tables(plan: Bottlenecks, content: dict[str, Any]) -> list[dict[str, Any]]:
     tables.append(
         {
             "title": "Each limit by itself, against things as they are",
-            "rows": [["limit", "", *(words.name(metric) for metric in goals), "what removed and tightened mean"], *rows],
+            "rows": [
+                ["limit", "", *(words.name(metric) for metric in goals), "what removed and tightened mean"],
+                *rows,
+            ],
             "note": "Pair by pair on the same luck; intervals hold for all comparisons of this table together.",
         }
     )
@@ -273,5 +283,3 @@ def _interval(one: dict[str, Any], say: Any) -> str:
     if one["low"] is None:
         return str(say(one["value"]))
     return f"{say(one['value'])} ({say(one['low'])} to {say(one['high'])})"
-
-

@@ -13,12 +13,13 @@ from scipy.special import expit
 from sim.analysis import costs, words
 from sim.analysis.answer import what_holds_back
 from sim.analysis.goals import Goal, read_goals
-from sim.analysis.solve import Found, Plan, Point, Tested, frontier, grid, solve
+from sim.analysis.solve import CERTIFY, Found, Plan, Point, Tested, frontier, grid, solve
 from sim.analysis.summary import summarise
 from sim.analysis.tables import finished, met, values
-from sim.config import Solve, Study
+from sim.config import Lever, Solve, Study
 from sim.errors import InputError
 from sim.model.clock import DAYS_PER_MONTH
+from sim.model.metrics import metrics
 from sim.results.folder import Run, write_json
 from sim.study.nested import Sub, fresh_seed, mistake, nested
 
@@ -28,7 +29,9 @@ def check(config: dict[str, Any], study: Study) -> None:
     plan = study.study
     assert isinstance(plan, Solve)
     if plan.goal not in study.goals:
-        raise InputError(f"study.goal: should be one of {', '.join(study.goals) or '(there are none)'}; got {plan.goal!r}")
+        raise InputError(
+            f"study.goal: should be one of {', '.join(study.goals) or '(there are none)'}; got {plan.goal!r}"
+        )
     for name, lever in plan.levers.items():
         for number in range(1, len(lever.values)):
             if wrong := mistake(config, lever.overrides(number)):
@@ -41,8 +44,7 @@ def check(config: dict[str, Any], study: Study) -> None:
     known = {*plan.levers, "months", "years"}
     for name, item in plan.costs.items.items():
         unknown = costs.names(item.quantity) - known
-        metrics = {column for column in _metrics(study)}
-        if strange := sorted(unknown - metrics):
+        if strange := sorted(unknown - set(metrics(study.systems))):
             raise InputError(
                 f"study.costs.items.{name}.quantity: names {', '.join(strange)}; known are {', '.join(sorted(known))} "
                 "and the metrics of the runs"
@@ -60,7 +62,7 @@ def finish(run: Run, study: Study, sub: Sub) -> dict[str, Any]:
         fine = [point for point in points if mistake(run.config, _overrides(plan, point)) is None]
         if not fine:
             return [nan] * len(points)
-        certified = block >= 1000
+        certified = block >= CERTIFY
         name = f"certify/{_slug(fine[0])}" if certified else f"search/{block:02d}"
         named = {_slug(point): _overrides(plan, point) for point in fine}
         tables = nested(run, study, sub, name, named, replications, fresh_seed(study.seed, block))
@@ -149,12 +151,6 @@ def _costs(study: Study, plan: Solve) -> np.ndarray:
     return np.where(each > plan.budget + 1e-9, nan, each) if plan.budget is not None else each
 
 
-def _metrics(study: Study) -> set[str]:
-    from sim.model.metrics import metrics
-
-    return set(metrics(study.systems))
-
-
 def _package(study: Study, plan: Solve, one: Tested, rows: Any, base: Any, goal: Goal) -> dict[str, Any]:
     """A tested plan with its bill, what the runs decide, and the other goals' chances."""
     before, after = (_names(study, plan, point) for point in ([0] * len(plan.levers), one.point))
@@ -233,7 +229,7 @@ def _limited_by(study: Study, rows: Any) -> str | None:
 def _answer(plan: Solve, goal: Goal, content: Mapping[str, Any], found: Found) -> str:
     """What it takes, in words."""
     tested = content["tested"]
-    aim = f"{goal.label} {goal.when} with a chance of at least {words.percent(plan.target)}"
+    aim = f"{goal.label} {goal.when} with a chance of at least {_chance(plan.target)}"
     if not tested:
         return f"No answer for {aim}: none of the plans could be run."
     spent = [i for i, one in enumerate(tested) if one["passed"]]
@@ -265,22 +261,50 @@ def _answer(plan: Solve, goal: Goal, content: Mapping[str, Any], found: Found) -
     if alone and alone["passed"]:
         (name,) = (k for k, v in alone["levers"].items() if v != plan.levers[k].values[0])
         text += (
-            f" One lever would do alone: {plan.levers[name].label} {words.number(alone['levers'][name])}, for "
+            f" One lever would do alone: {_said(plan.levers[name], alone['levers'][name])}, for "
             f"{_money(plan, alone['cost_rs_million'])}."
         )
     else:
-        text += " No single lever was shown to do it alone."
+        text += f" No single lever was shown to do it alone{_best_alone(content)}."
     return text
+
+
+def _best_alone(content: Mapping[str, Any]) -> str:
+    """How far the best lever got alone, in the runs of the search."""
+    seen = [one for one in content["alone_seen"] if one["runs"]]
+    if not seen:
+        return ""
+    best = max(seen, key=lambda one: one["successes"] / one["runs"])
+    if not best["successes"]:
+        return f" (none got there in {best['runs']:,} runs at the end of its range)"
+    return f" (at the end of its range, {best['lever']} got there in {best['successes']:,} of {best['runs']:,} runs)"
 
 
 def _in_words(plan: Solve, levers: Mapping[str, float]) -> str:
     """The levers that are moved, from and to."""
     moved = [
-        f"{lever.label} {words.number(lever.values[0])} → {words.number(levers[name])}"
+        f"{_said(lever, levers[name])} (now {words.number(lever.values[0])})"
         for name, lever in plan.levers.items()
         if levers[name] != lever.values[0]
     ]
-    return "; ".join(moved) or "things as they are"
+    return ", ".join(moved) or "things as they are"
+
+
+def _said(lever: Lever, value: float) -> str:
+    """A value of a lever in words."""
+    said = words.number(value)
+    return lever.label.replace("{}", said) if "{}" in lever.label else f"{lever.label} {said}"
+
+
+def _chance(probability: float) -> str:
+    """A probability that was chosen, in twentieths if it is some: 16 in 20 (80%)."""
+    twentieths = 20 * probability
+    whole = abs(twentieths - round(twentieths)) < 1e-9
+    return (
+        f"{round(twentieths)} in 20 ({words.number(100 * probability)}%)"
+        if whole
+        else f"{words.number(100 * probability)}%"
+    )
 
 
 def _ends(plan: Solve, levers: Mapping[str, float]) -> str:
@@ -329,7 +353,9 @@ def _tables(plan: Solve, content: Mapping[str, Any]) -> list[dict[str, Any]]:
         {
             "title": "Packages tested on fresh runs, from the surest to the cheapest",
             "rows": [[*moved, "cost more than now", "goal met", "at least", "result"], *rows],
-            "note": "; ".join(f"{name}: {plan.levers[name].label} ({plan.levers[name].source})" for name in moved),
+            "note": "; ".join(
+                f"{name}: {plan.levers[name].label} ({plan.levers[name].source})" for name in moved
+            ).replace("{}", "x"),
         },
         {
             "title": "What the package costs" if chosen["passed"] else "What the best plan found costs",
