@@ -2,9 +2,9 @@
 
 A plan is a point of a grid: for each lever the number of one of its values. Its cost is known; its probability of
 success is only seen through binomial counts of simulated runs. The search fits a Gaussian process to the counts (logit
-link, Laplace's approximation: Rasmussen and Williams 2006, Gaussian Processes for Machine Learning, ch. 3) and picks what
-to run next by Thompson sampling (Thompson 1933; Russo et al. 2018): the cheapest plan that would do if a draw from the
-posterior were the truth. What the search says of its own winners is too good (the winner's curse), so nothing of it
+link, Laplace's approximation: Rasmussen and Williams 2006, Gaussian Processes for Machine Learning, ch. 3) and picks
+what to run next by Thompson sampling (Thompson 1933; Russo et al. 2018): the cheapest plan that would do if a draw from
+the posterior were the truth. What the search says of its own winners is too good (the winner's curse), so nothing of it
 is believed: plans are certified on runs of their own (`certify`).
 """
 
@@ -175,9 +175,9 @@ def certify(
 ) -> list[Tested]:
     """Test candidates in the given order on fresh runs, and stop at the first that fails.
 
-    Each is tested at the full level: in a sequence that was fixed before the runs were made and that ends with the first
-    failure, the chance that any plan passes that does not meet the target stays below 1 - `confidence` (Westfall and
-    Krishen 2001, J. Stat. Plan. Inference 99). The bound is exact (Clopper and Pearson 1934).
+    Each is tested at the full level: in a sequence that was fixed before the runs were made and that ends with the
+    first failure, the chance that any plan passes that does not meet the target stays below 1 - `confidence` (Westfall
+    and Krishen 2001, J. Stat. Plan. Inference 99). The bound is exact (Clopper and Pearson 1934).
     """
     tested: list[Tested] = []
     for point in rungs:
@@ -343,7 +343,9 @@ def _cheapest(found: Found, value: Floats, probability: float) -> Point | None:
 
 
 def _alone(found: Found, target: float) -> Point | None:
-    """The cheapest plan that moves one lever only and is expected to meet the target."""
+    """The cheapest plan that moves one lever only and is expected to meet the target; none if no lever need be moved."""
+    if found.mean[0] >= logit(target):
+        return None
     single = np.count_nonzero(found.points, axis=1) == 1
     return _cheapest(found, np.where(single, found.mean, -np.inf), target)
 

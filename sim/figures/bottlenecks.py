@@ -38,14 +38,14 @@ def _gap(run: Run, folder: Path, gap: dict[str, Any]) -> list[Path]:
     """From the mean as it is to the goal: what each group of limits keeps from it."""
     metric, members = gap["metric"], run.config["study"]["groups"]
     caption = (
-        f"Mean of {gap['runs']:,} runs, each counted up to the goal only, so that no run makes up for another. Each step is "
-        "the mean gain from removing those limits over all orders of removing the groups (Shapley value; lines: 95% "
-        "interval). Circles: the gain if they alone are removed; crosses: if they are removed after all others. "
-        "conf/study/bottlenecks.yaml says what removed means."
+        f"Mean of {gap['runs']:,} runs, each counted up to the goal only, so that no run makes up for another. Each "
+        "step is the mean gain from removing those limits over all orders of removing the groups (Shapley value; "
+        "lines: 95% interval). Circles: the gain if they alone are removed; crosses: if they are removed after all "
+        "others. conf/study/bottlenecks.yaml says what removed means."
     )
     figure = style.new_figure(9.5, 2.1 + 0.5 * (len(gap["steps"]) + 3), run, caption)
     axes = figure.subplots()
-    said = [("as it is", 0.0, gap["mean"]["value"], None)]
+    said: list[tuple[str, float, float, dict[str, Any] | None]] = [("as it is", 0.0, gap["mean"]["value"], None)]
     level = gap["mean"]["value"]
     for step in gap["steps"]:
         inside = ", ".join(limit.replace("_", " ") for limit in members[step["group"]])
@@ -83,8 +83,8 @@ def _gap(run: Run, folder: Path, gap: dict[str, Any]) -> list[Path]:
     gains = f"{words.amount(metric, gap['mean']['value'])} of {words.amount(metric, gap['level'])}"
     style.headline(
         figure,
-        f"{gap['label']} by {words.day(date.fromisoformat(gap['by']))}: {gains} as things are; the largest share of the "
-        f"gap is {gap['steps'][0]['group']}",
+        f"{gap['label']} by {words.day(date.fromisoformat(gap['by']))}: {gains} as things are; the largest share of "
+        f"the gap is {gap['steps'][0]['group']}",
     )
     columns: dict[str, list[Any]] = {"step": ["as_it_is"], "amount": [gap["mean"]["value"]]}
     columns |= {name: [gap["mean"]["low"] if name == "low" else gap["mean"]["high"]] for name in ("low", "high")}
@@ -107,9 +107,9 @@ def _limits(run: Run, folder: Path, content: dict[str, Any]) -> list[Path]:
     names = list(dict.fromkeys(one["limit"] for one in found))
     runs = max((difference["n"] for one in found for difference in one["differences"]), default=0)
     caption = (
-        f"Mean difference from things as they are over {runs:,} pairs of runs on the same luck: the limit removed (green) "
-        "and tightened (red), everything else as it is. Intervals hold for all comparisons together. What removed and "
-        "tightened mean is in conf/study/bottlenecks.yaml."
+        f"Mean difference from things as they are over {runs:,} pairs of runs on the same luck: the limit removed "
+        "(green) and tightened (red), everything else as it is. Intervals hold for all comparisons together. What "
+        "removed and tightened mean is in conf/study/bottlenecks.yaml."
     )
     figure = style.new_figure(9.5, 1.9 + 0.36 * len(names), run, caption)
     all_axes = figure.subplots(1, len(metrics), squeeze=False, sharey=True)[0]
@@ -138,7 +138,7 @@ def _limits(run: Run, folder: Path, content: dict[str, Any]) -> list[Path]:
         for row in range(1, len(names), 2):
             axes.axhspan(row - 0.5, row + 0.5, color="#F4F4F4", linewidth=0, zorder=0)
         style.value_axis(axes.xaxis, metric)
-        axes.xaxis.get_major_locator().set_params(nbins=5)  # type: ignore[attr-defined]
+        axes.xaxis.get_major_locator().set_params(nbins=5)
         axes.set_title(words.name(metric), fontsize=10)
         axes.set_xlabel("more or less than as things are")
     all_axes[0].set_yticks(range(len(names)), [labels[name] for name in names])
@@ -157,9 +157,9 @@ def _under_way(run: Run, folder: Path, file: Path) -> list[Path]:
         return []
     hubs = table.column("hubs").to_numpy().reshape(len(regions), months.size, len(STATES))
     caption = (
-        "Left: hubs under way at each month end, mean of the runs, by what they are at; warm colours are waiting. How long "
-        "a hub that was under way at the start had waited is not known: it counts as at work. Right: the share of each "
-        "region's hubs under way that wait, over all month ends, with the mean number under way."
+        "Left: hubs under way at each month end, mean of the runs, by what they are at; warm colours are waiting. How "
+        "long a hub that was under way at the start had waited is not known: it counts as at work. Right: the share of "
+        "each region's hubs under way that wait, over all month ends, with the mean number under way."
     )
     figure = style.new_figure(9.5, 5.0, run, caption)
     left, right = figure.subplots(1, 2, gridspec_kw={"width_ratios": [1.25, 1]})

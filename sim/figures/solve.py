@@ -30,9 +30,9 @@ def _frontier(run: Run, folder: Path, content: dict[str, Any]) -> list[Path]:
     goal, seen, tested = content["goal"], content["seen"], content["tested"]
     caption = (
         f"Chance of {goal['label']} by {goal['by']}. Grey: plans run in the search ({len(seen)} of "
-        f"{content['plans']:,} in the ranges; larger: more runs). Blue: the best chance expected at each cost, with the "
-        f"middle 90% of a Gaussian process fitted to them. Diamonds: plans tested on fresh runs, down to the one-sided "
-        f"{words.percent(content['confidence'])} bound. Unit costs are mostly assumptions."
+        f"{content['plans']:,} in the ranges; larger: more runs). Blue: the best chance expected at each cost, with "
+        f"the middle 90% of a Gaussian process fitted to them. Diamonds: plans tested on fresh runs, down to the "
+        f"one-sided {words.percent(content['confidence'])} bound. Unit costs are mostly assumptions."
     )
     figure = style.new_figure(9.5, 5.4, run, caption)
     axes = figure.subplots()

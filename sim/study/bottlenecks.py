@@ -1,4 +1,4 @@
-"""Bottlenecks: limits removed and tightened one by one, removed in groups in every combination, and watched by month."""
+"""Bottlenecks: limits removed and tightened one by one, and in groups in every combination, and watched by month."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def check(config: dict[str, Any], study: Study) -> None:
 
 
 def finish(run: Run, study: Study, sub: Sub) -> dict[str, Any]:
-    """Run the counterfactuals and share the gaps out; leaves bottlenecks.json, tables/under_way and runs below behind."""
+    """Run the counterfactuals and share the gaps out; leaves bottlenecks.json and tables/under_way behind."""
     plan = study.study
     assert isinstance(plan, Bottlenecks)
     known = {one.name: one for one in read_goals(run.config["goals"])}
@@ -119,7 +119,7 @@ def _gap(goal: Goal, groups: list[str], tables: list[pa.Table]) -> dict[str, Any
     values = np.array([np.minimum(table.column(column).to_numpy(), goal.level) for table in rows])
     each: list[Share] = shares(values)
     start, all_removed = mean(values[0]), mean(values[-1])
-    steps = [
+    steps: list[dict[str, Any]] = [
         {"group": name, **{part: _json(getattr(share, part)) for part in Share._fields}}
         for name, share in zip(groups, each, strict=True)
     ]
@@ -207,13 +207,10 @@ def _answer(gap: dict[str, Any]) -> str:
         return words.amount(metric, value)
 
     top = [step for step in gap["steps"] if step["shapley"]["low"] is not None and step["shapley"]["low"] > 0][:3]
-    parts = [
-        f"{step['group']} {say(step['shapley']['value'])} ({say(step['shapley']['low'])} to {say(step['shapley']['high'])})"
-        for step in top
-    ]
+    parts = [f"{step['group']} {_interval(step['shapley'], say)}" for step in top]
     counted = (
-        f"{gap['label']}: on average {say(gap['mean']['value'])} of {say(gap['level'])} are there on {_day(gap['by'])}, "
-        "counted up to the goal."
+        f"{gap['label']}: on average {say(gap['mean']['value'])} of {say(gap['level'])} are there on "
+        f"{_day(gap['by'])}, counted up to the goal."
     )
     shared = f" Of what is missing, {words.listed(parts)} are put down to these limits." if parts else ""
     strongest = max(gap["steps"], key=lambda step: step["alone"]["value"])
@@ -256,8 +253,8 @@ def _tables(plan: Bottlenecks, content: dict[str, Any]) -> list[dict[str, Any]]:
             {
                 "title": f"From the mean to the goal: {gap['label']}",
                 "rows": [["limits removed", "share of the gap", "alone", "after all others"], *ends],
-                "note": f"Shares are Shapley values over all orders of removing the groups, {gap['runs']:,} runs of each "
-                "combination on the same luck; they add up exactly. 'Alone' and 'after all others' do not: the "
+                "note": f"Shares are Shapley values over all orders of removing the groups, {gap['runs']:,} runs of "
+                "each combination on the same luck; they add up exactly. 'Alone' and 'after all others' do not: the "
                 "difference is how the limits interact. 95% intervals.",
             }
         )

@@ -1,10 +1,9 @@
-"""Runs below a run: named points of a study, on the pool, kept in a folder of their own, so that they can be resumed."""
+"""Runs below a run: named points of a study, on the pool, in a folder of their own, so that they can be resumed."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis.tables import of_scenario

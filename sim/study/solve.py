@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
 from math import nan
 from typing import Any
 
@@ -238,15 +237,20 @@ def _answer(plan: Solve, goal: Goal, content: Mapping[str, Any], found: Found) -
         budget = "" if plan.budget is None else f" and within a budget of {_money(plan, plan.budget)}"
         return (
             f"Not reachable in these ranges{budget}: {aim}. The best plan found ({_in_words(plan, best['levers'])}; "
-            f"{_money(plan, best['cost_rs_million'])}) got there in {best['successes']:,} of {best['runs']:,} fresh runs"
-            f"{_ends(plan, best['levers'])}. {content['limited_by'] or ''}".rstrip()
+            f"{_money(plan, best['cost_rs_million'])}) got there in {best['successes']:,} of {best['runs']:,} fresh "
+            f"runs{_ends(plan, best['levers'])}. {content['limited_by'] or ''}".rstrip()
         )
     chosen = tested[spent[-1]]
+    if not any(chosen["levers"][name] != lever.values[0] for name, lever in plan.levers.items()):
+        return (
+            f"{aim}: nothing needs to change. As things are it got there in {chosen['successes']:,} of {chosen['runs']:,} "
+            f"fresh runs (at least {words.percent(chosen['at_least'])}, with {words.percent(plan.confidence)} confidence)."
+        )
     text = (
-        f"{aim[0].upper()}{aim[1:]}: the cheapest package that stood the test costs "
-        f"{_money(plan, chosen['cost_rs_million'])} more than things as they are, at unit costs that are mostly assumed: "
-        f"{_in_words(plan, chosen['levers'])}. It got there in {chosen['successes']:,} of {chosen['runs']:,} fresh runs "
-        f"(at least {words.percent(chosen['at_least'])}, with {words.percent(plan.confidence)} confidence"
+        f"{aim}: the cheapest package that stood the test costs "
+        f"{_money(plan, chosen['cost_rs_million'])} more than things as they are, at unit costs that are mostly "
+        f"assumed: {_in_words(plan, chosen['levers'])}. It got there in {chosen['successes']:,} of {chosen['runs']:,} "
+        f"fresh runs (at least {words.percent(chosen['at_least'])}, with {words.percent(plan.confidence)} confidence"
         f"{' together with what is said of one lever' if content['alone'] else ''})."
     )
     if len(tested) > spent[-1] + 1:
