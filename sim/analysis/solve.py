@@ -343,7 +343,7 @@ def _cheapest(found: Found, value: Floats, probability: float) -> Point | None:
 
 
 def _alone(found: Found, target: float) -> Point | None:
-    """The cheapest plan that moves one lever only and is expected to meet the target; none if no lever need be moved."""
+    """The cheapest plan that moves one lever only and is expected to meet the target; none if none need be moved."""
     if found.mean[0] >= logit(target):
         return None
     single = np.count_nonzero(found.points, axis=1) == 1

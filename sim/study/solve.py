@@ -243,8 +243,9 @@ def _answer(plan: Solve, goal: Goal, content: Mapping[str, Any], found: Found) -
     chosen = tested[spent[-1]]
     if not any(chosen["levers"][name] != lever.values[0] for name, lever in plan.levers.items()):
         return (
-            f"{aim}: nothing needs to change. As things are it got there in {chosen['successes']:,} of {chosen['runs']:,} "
-            f"fresh runs (at least {words.percent(chosen['at_least'])}, with {words.percent(plan.confidence)} confidence)."
+            f"{aim}: nothing needs to change. As things are it got there in {chosen['successes']:,} of "
+            f"{chosen['runs']:,} fresh runs (at least "
+            f"{words.percent(chosen['at_least'])}, with {words.percent(plan.confidence)} confidence)."
         )
     text = (
         f"{aim}: the cheapest package that stood the test costs "

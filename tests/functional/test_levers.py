@@ -109,7 +109,7 @@ def test_more_applications_never_open_fewer_hubs():
 
 
 def test_outreach_brings_more_applications_to_calls_still_to_come_only():
-    """Three times as many, on average; the call that has closed keeps its own, and who applied before keeps his dice."""
+    """Three times as many, on average; the call that has closed keeps its own, and who applied keeps his dice."""
     base = {"start.states": [], "calls.applications_sd": 0, "calls.applications": 40}
     few, many = sweep("calls.outreach", [1, 3], base)
     for a, b in zip(few, many, strict=True):

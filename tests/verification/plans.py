@@ -17,8 +17,8 @@ def certified_plans(level):
 
     Theory: a sequence of tests that was fixed before and ends with the first failure errs with at most 5% (Westfall and
     Krishen 2001, J. Stat. Plan. Inference 99), however the sequence was found.
-    Test: 100 searches for the cheapest of 240 plans with known probabilities; binomial test of certified plans that miss
-    the target against 5%.
+    Test: 100 searches for the cheapest of 240 plans with known probabilities; binomial test of certified plans that
+    miss the target against 5%.
     False alarm: 1e-4.
     """
     regret, truth = [], []

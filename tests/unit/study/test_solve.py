@@ -11,14 +11,18 @@ from sim.errors import InputError
 from sim.results.folder import open_run
 
 LEVERS = {
-    "committee": {"label": "{} committee places", "values": [1, 2, 20], "set": ["rollout.committee"], "source": "assumption"},
+    "committee": {
+        "label": "{} committee places", "values": [1, 2, 20], "set": ["rollout.committee"], "source": "assumption",
+    },
     "rejection": {
         "label": "rejections prevented", "values": [0, 1], "options": [{}, {"rollout.rejection": 0}],
         "source": "assumption",
     },
 }  # fmt: skip
 ITEMS = {
-    "places": {"label": "places", "quantity": "committee * years", "amount": 2, "unit": "Rs million", "source": "assumption"},
+    "places": {
+        "label": "places", "quantity": "committee * years", "amount": 2, "unit": "Rs million", "source": "assumption",
+    },
     "help": {"label": "help", "quantity": "rejection", "amount": 30, "unit": "Rs million", "source": "assumption"},
     "grants": {"label": "grants", "quantity": "grants_rs_million", "amount": 1, "unit": "Rs million", "source": "P21"},
 }  # fmt: skip
@@ -181,9 +185,10 @@ def test_mistakes_are_said_before_anything_is_run(tmp_path, change, message):
 @pytest.mark.parametrize(
     ("lever", "message"),
     [
-        ({"values": [1, 0]}, "study.levers.committee.values.1 (0): rollout.committee: should be at least 1 (places) (got 0)"),
-        ({"set": ["rollout.comittee"]}, "study.levers.committee.values.1 (2): rollout.comittee: no such key, did you mean "
-                                        "rollout.committee?"),
+        ({"values": [1, 0]}, "study.levers.committee.values.1 (0): rollout.committee: should be at least 1 (places) "
+                             "(got 0)"),
+        ({"set": ["rollout.comittee"]}, "study.levers.committee.values.1 (2): rollout.comittee: no such key, did you "
+                                        "mean rollout.committee?"),
         ({"values": [1, 3, 2]}, "should rise or fall from how things are to the end, got [1.0, 3.0, 2.0]"),
         ({"set": []}, "should change something: set, scale or options"),
         ({"options": [{}]}, "should have one mapping a value"),
@@ -216,7 +221,7 @@ def test_mistakes_in_costs(tmp_path, quantity, message):
 
 
 def test_nothing_is_changed_where_levers_are_as_they_are():
-    """So that the plan as it is keeps what is uncertain of it; factors of whole numbers are rounded to whole numbers."""
+    """So that the plan as it is keeps what is uncertain of it; multiples of whole numbers are rounded."""
     from sim.config import Lever
 
     lever = Lever.model_validate(
