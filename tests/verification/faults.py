@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from scipy.special import ndtri, stdtrit
 
-from sim.analysis import compare, intervals
+from sim.analysis import compare, intervals, solve
 from sim.model import exports, programme, rollout, world
 from sim.model.firms import Firms
 from sim.model.hiring import Hiring
@@ -144,3 +144,8 @@ def early_closing(patch):
 @fault("firms leave more often", "exits x 1.25", "tenancies")
 def more_exits(patch):
     scaled(patch, Firms, "exit", 1.25)
+
+
+@fault("plans are certified by their share of successes", "no bound", "certified_plans", "errors_of_a_sequence")
+def certified_without_bound(patch):
+    patch.setattr(solve, "lower_bound", lambda successes, n, confidence: successes / n)
