@@ -146,6 +146,13 @@ def more_exits(patch):
     scaled(patch, Firms, "exit", 1.25)
 
 
-@fault("plans are certified by their share of successes", "no bound", "certified_plans", "errors_of_a_sequence")
+@fault("plans are certified by their share of successes", "no bound", "errors_of_a_sequence")
 def certified_without_bound(patch):
     patch.setattr(solve, "lower_bound", lambda successes, n, confidence: successes / n)
+
+
+@fault("search and certificates are held to a lower target", "8 points", "certified_plans")
+def lower_target(patch):
+    bound, logit = solve.lower_bound, solve.logit
+    patch.setattr(solve, "lower_bound", lambda *args: bound(*args) + 0.08)
+    patch.setattr(solve, "logit", lambda p: logit(p - 0.08))
