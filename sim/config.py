@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from functools import lru_cache
 from hashlib import sha256
-from itertools import product
+from itertools import pairwise, product
+from math import floor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from sim.analysis.costs import names
 from sim.errors import InputError
 from sim.model.metrics import metrics
 from sim.model.parameters import Group, Parameter, World, walk
@@ -199,6 +201,120 @@ class Plans(Plan):
     goals: list[str] = Field(min_length=1)
 
 
+class Lever(Plan):
+    """What planners can change: its values, from how things are to the end of its range, and what each value sets.
+
+    `set` lists keys that take the value, `scale` keys with a number that is multiplied by it (and rounded, if it is
+    whole), `options` what each value overrides. The first value overrides nothing.
+    """
+
+    label: str
+    values: list[float] = Field(min_length=2)
+    assigned: list[str] = Field(default=[], alias="set")
+    scale: dict[str, int | float] = {}
+    options: list[dict[str, Any]] = []
+    source: str
+
+    @model_validator(mode="after")
+    def _check(self) -> "Lever":
+        steps = [b - a for a, b in pairwise(self.values)]
+        if not (all(step > 0 for step in steps) or all(step < 0 for step in steps)):
+            raise ValueError(f"values should rise or fall from how things are to the end, got {self.values}")
+        if not (self.assigned or self.scale or self.options):
+            raise ValueError("should change something: set, scale or options")
+        if self.options and (len(self.options) != len(self.values) or self.options[0]):
+            raise ValueError("options should have one mapping a value, the first of them empty: how things are")
+        return self
+
+    def overrides(self, number: int) -> dict[str, Any]:
+        """What its value of this number sets; nothing for the first."""
+        if not number:
+            return {}
+        value = self.values[number]
+        value = int(value) if value == int(value) else value
+        return {
+            **dict.fromkeys(self.assigned, value),
+            **{key: floor(value * x + 0.5) if isinstance(x, int) else value * x for key, x in self.scale.items()},
+            **(self.options[number] if self.options else {}),
+        }
+
+
+class Amount(Plan):
+    """A number with its source."""
+
+    amount: float = Field(gt=0, allow_inf_nan=False)
+    source: str
+
+
+class Item(Plan):
+    """What something costs: Rs million (`amount`) for one of a `quantity` (see `sim.analysis.costs`)."""
+
+    label: str
+    quantity: str
+    amount: float = Field(allow_inf_nan=False)
+    unit: str
+    source: str
+
+    @model_validator(mode="after")
+    def _check(self) -> "Item":
+        names(self.quantity)
+        return self
+
+
+class Costs(Plan):
+    """What levers cost."""
+
+    rupees_per_dollar: Amount
+    items: dict[str, Item]
+
+
+class Solve(Plan):
+    """Find the cheapest values of levers with which a goal is met with a probability of at least `target`.
+
+    A plan that is called certified does so with `confidence`. `budget` (Rs million) is the most it may cost. `design`
+    points are run `design_replications` times, then `rounds` batches of `batch` points `batch_replications` times; at
+    most `candidates` plans are tested on `certify_replications` fresh runs each.
+    """
+
+    kind: Literal["solve"]
+    goal: str
+    target: float = Field(gt=0, lt=1)
+    confidence: float = Field(gt=0.5, lt=1)
+    budget: float | None = Field(ge=0, allow_inf_nan=False)
+    levers: dict[str, Lever] = Field(min_length=1)
+    costs: Costs
+    design: int = Field(ge=1, le=1024)
+    design_replications: int = Field(ge=1)
+    rounds: int = Field(ge=0, le=50)
+    batch: int = Field(ge=1, le=200)
+    batch_replications: int = Field(ge=1)
+    candidates: int = Field(ge=1, le=50)
+    certify_replications: int = Field(ge=1)
+
+
+class Limit(Plan):
+    """What may hold the programme back, and its configuration without that limit and with a tighter one."""
+
+    label: str
+    removed: dict[str, Any]
+    tightened: dict[str, Any]
+    why: str
+
+
+class Bottlenecks(Plan):
+    """What each limit costs the goals: it alone removed and tightened, and groups of limits removed in all orders.
+
+    `metrics` are the goals whose metrics are explained. `groups` names the limits removed together; runs of all
+    combinations of groups are made with `group_replications`, of each limit with the replications of the study.
+    """
+
+    kind: Literal["bottlenecks"]
+    goals: list[str] = Field(min_length=1)
+    limits: dict[str, Limit] = Field(min_length=1)
+    groups: dict[str, list[str]] = Field(min_length=1, max_length=8)
+    group_replications: int = Field(ge=2)
+
+
 def _alternative(key: str, value: Any) -> str:
     """A lever and its value in words; an option of a config group speaks for itself."""
     return str(value) if key in GROUPS else f"{key}={value}"
@@ -220,7 +336,7 @@ class Study(World):
     record_on: list[datetime.date]
     observations: str | None
     tables: list[Literal["runs", "monthly", "sites"]]
-    study: MonteCarlo | Calibrate | Plans = Field(discriminator="kind")
+    study: MonteCarlo | Calibrate | Plans | Solve | Bottlenecks = Field(discriminator="kind")
     design: Literal["random", "sobol"]
     designed: list[str]
     sweep: Sweep

@@ -1,4 +1,4 @@
-"""The one exception that is the user's, not ours, and words for those of the system."""
+"""The exceptions that are not ours: the user's mistakes, runs that are stopped, and words for those of the system."""
 
 import os
 
@@ -7,6 +7,10 @@ from hydra.errors import CompactHydraException
 
 class InputError(CompactHydraException):
     """The user's mistake, in one line for each; shown without a traceback, by Hydra too."""
+
+
+class Unfinished(Exception):
+    """A part of a run was stopped before it was finished; what was done is kept."""
 
 
 def why(error: OSError) -> str:

@@ -54,7 +54,7 @@ def content(run: Run) -> dict[str, Any]:
     return {
         "title": f"{manifest['title']}: {manifest['question']}",
         "manifest": manifest,
-        "summary": {"what_holds_back": None} | summary,
+        "summary": {"what_holds_back": None, "tables": []} | summary,
         "runs_said": f"{runs}, seed {manifest['seed']}",
         "goals": [] if many else _goals(run),
         "systems": systems_rows(summary["systems"], "\u2192")[1:] if len(summary.get("systems", ())) > 1 else [],

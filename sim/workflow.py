@@ -9,21 +9,30 @@ from pathlib import Path
 from typing import Any
 
 from sim.config import Study, digest, read_study, resolve, scenarios
-from sim.errors import why
+from sim.errors import Unfinished, why
 from sim.results import folder
 from sim.results.store import Store
 from sim.sources import observations
 from sim.study.montecarlo import precision_of, run_study, scenario_key
 
-KINDS = {"calibrate": "sim.study.calibrate", "plans": "sim.study.plans"}
-"""Kinds of studies that go on when their runs are finished, and the module whose `finish` does that."""
+KINDS = {
+    "calibrate": "sim.study.calibrate",
+    "plans": "sim.study.plans",
+    "solve": "sim.study.solve",
+    "bottlenecks": "sim.study.bottlenecks",
+}
+"""Kinds of studies that go on when their runs are finished, and the module whose `finish` does that; its `check`, if it
+has one, finds mistakes before anything is run.
+"""
 ALTERNATIVES = 6
 STOPPED = 1
 FAILED = 3
 INTERRUPTED = 130
 
 
-def run(config: dict[str, Any], experiment: str, out: Path | None = None, command: Sequence[str] = ()) -> int:
+def run(
+    config: dict[str, Any], experiment: str, out: Path | None = None, command: Sequence[str] = (), quiet: bool = False
+) -> int:
     """Run a study and leave a run folder behind.
 
     Parameters
@@ -37,6 +46,8 @@ def run(config: dict[str, Any], experiment: str, out: Path | None = None, comman
         scenarios, only what is missing is run.
     command
         The command that asked for it, for the manifest.
+    quiet
+        Draw no figures, write no report and print no answer: the run is a part of another.
 
     Returns
     -------
@@ -54,6 +65,8 @@ def run(config: dict[str, Any], experiment: str, out: Path | None = None, comman
     variants = scenarios(config)
     if study.observations:
         observations(study.observations)
+    if study.study.kind in KINDS and (check := getattr(import_module(KINDS[study.study.kind]), "check", None)):
+        check(config, study)
     path = out or study.out or Path("results/runs") / f"{experiment}_{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
     manifest = {
         "experiment": experiment,
@@ -76,10 +89,12 @@ def run(config: dict[str, Any], experiment: str, out: Path | None = None, comman
         "config": config,
     }
     with folder.begin(path, manifest) as store:
-        return _run(path, store, study, manifest, [variant for _, variant in variants])
+        return _run(path, store, study, manifest, [variant for _, variant in variants], quiet)
 
 
-def _run(path: Path, store: Store, study: Study, manifest: dict[str, Any], variants: list[dict[str, Any]]) -> int:
+def _run(
+    path: Path, store: Store, study: Study, manifest: dict[str, Any], variants: list[dict[str, Any]], quiet: bool
+) -> int:
     from tqdm import tqdm
 
     overrides = [scenario["overrides"] for scenario in manifest["scenarios"]]
@@ -110,7 +125,11 @@ def _run(path: Path, store: Store, study: Study, manifest: dict[str, Any], varia
         else:
             summary = _summary(study, folder.Run(path), overrides)
         folder.write_json(path / "summary.json", summary)
-        report(path)
+        if not quiet:
+            report(path)
+    except Unfinished as part:
+        done.stopped = manifest["status"] = str(part)
+        folder.write_json(path / "manifest.json", manifest)
     except OSError as full:
         done.stopped = f"cannot write the results ({why(full)})"
     for (scenario, replication), error in done.errors.items():

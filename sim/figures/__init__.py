@@ -17,6 +17,7 @@ def draw_all(run: Run, folder: Path) -> list[Path]:
     """Draw every figure that applies to a run: heat maps for a sweep, otherwise all figures of one scenario."""
     # matplotlib is slow to import, so the figures are too: late.
     from sim.figures import (
+        bottlenecks,
         calibration,
         claims,
         comparison,
@@ -31,6 +32,7 @@ def draw_all(run: Run, folder: Path) -> list[Path]:
         portfolio_jobs,
         reference_class,
         regions,
+        solve,
         sweep_heatmap,
         system_shares,
         tile_map,
@@ -38,10 +40,11 @@ def draw_all(run: Run, folder: Path) -> list[Path]:
         waterfall,
     )
 
-    if (run.config.get("study") or {}).get("kind") == "calibrate":
-        return calibration.draw(run, folder)
     if run.summary.get("cells"):
         return plans.draw(run, folder)
+    kinds = {"calibrate": calibration, "solve": solve, "bottlenecks": bottlenecks}
+    if kind := kinds.get(str((run.config.get("study") or {}).get("kind"))):
+        return kind.draw(run, folder)
     if len(run.manifest.get("scenarios") or ()) > 1:
         alternatives = comparison.draw_run(run, folder) if run.summary.get("paired") else []
         return alternatives or sweep_heatmap.draw(run, folder)

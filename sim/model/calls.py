@@ -1,6 +1,7 @@
 """Calls for applications."""
 
 from collections.abc import Generator
+from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 from sim.model.clock import DAYS_PER_MONTH
@@ -23,10 +24,18 @@ def calls(world: "World") -> Generator[Any, Any, None]:
         if number < len(listed):
             yield env.timeout(listed[number] - env.now)
         world.last_call = env.now
-        for i in range(negative_binomial_quantile(count, p.applications, p.applications_sd)):
+        mean, sd = p.applications, p.applications_sd
+        if number >= len(listed) and p.outreach != 1:
+            mean, sd = _reached_out(mean, sd, p.outreach)
+        for i in range(negative_binomial_quantile(count, mean, sd)):
             site = world.new_hub(Origin.call, number, i)
             site.applied = env.now
             env.process(rollout(world, site))
         number += 1
         if number >= len(listed):
             yield env.timeout(p.interval(until_next) * DAYS_PER_MONTH)
+
+
+def _reached_out(mean: float, sd: float, factor: float) -> tuple[float, float]:
+    """Mean and standard deviation with so many times the applications, and the same negative binomial dispersion."""
+    return mean * factor, sqrt(factor * mean + factor**2 * (sd**2 - mean)) if sd else 0.0

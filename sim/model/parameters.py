@@ -198,6 +198,7 @@ class Calls(Group):
     interval: Parameter = parameter("time from one call to the next", "months", "call", low=0.1)
     applications: Parameter = parameter("mean number of eligible applications a call", "applications")
     applications_sd: Parameter = parameter("standard deviation between calls; 0 = exactly the mean", "applications")
+    outreach: Parameter = parameter("applications of calls still to come, over those of calls listed", "factor")
 
     @model_validator(mode="after")
     def _check(self) -> "Calls":

@@ -120,6 +120,22 @@ def test_more_applications_never_open_fewer_hubs():
     assert means[0] < means[1] < means[2]
 
 
+def test_outreach_brings_more_applications_to_calls_still_to_come_only():
+    """Three times as many, on average; the call that has closed keeps its own, and who applied keeps his dice."""
+    base = {"start.states": [], "calls.applications_sd": 0, "calls.applications": 40}
+    few, many = sweep("calls.outreach", [1, 3], base)
+    for a, b in zip(few, many, strict=True):
+        first, second = ([site for site in r.sites["site_id"] if site.startswith("call-00")] for r in (a, b))
+        assert first == second
+        counts = [sum(site.startswith("call-01") for site in r.sites["site_id"]) for r in (a, b)]
+        assert counts == [40, 120]
+        assert set(a.sites["site_id"]) <= set(b.sites["site_id"])
+    spread = study({"calls.outreach": 2}, end="2027-12-31")
+    later = [sum(name.startswith("call-01") for name in r.sites["site_id"]) for r in run(spread, 40)]
+    assert 80 < np.mean(later) < 130
+    assert np.std(later) > 25  # more than the sd of 25 that calls so far have: it grows with the number
+
+
 @pytest.mark.parametrize(
     ("key", "worse", "better"),
     [

@@ -23,6 +23,7 @@ GROUPS = {
     "parks": "Parks and firms",
     "streams": "Random streams",
     "coverage": "Intervals and comparisons",
+    "plans": "The cheapest plan",
 }
 
 

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from scipy.special import ndtri, stdtrit
 
-from sim.analysis import compare, intervals, precision
+from sim.analysis import compare, intervals, precision, solve
 from sim.model import exports, programme, rollout, world
 from sim.model.firms import Firms
 from sim.model.hiring import Hiring
@@ -149,3 +149,15 @@ def early_closing(patch):
 @fault("firms leave more often", "exits x 1.25", "tenancies")
 def more_exits(patch):
     scaled(patch, Firms, "exit", 1.25)
+
+
+@fault("plans are certified by their share of successes", "no bound", "errors_of_a_sequence")
+def certified_without_bound(patch):
+    patch.setattr(solve, "lower_bound", lambda successes, n, confidence: successes / n)
+
+
+@fault("search and certificates are held to a lower target", "8 points", "certified_plans")
+def lower_target(patch):
+    bound, logit = solve.lower_bound, solve.logit
+    patch.setattr(solve, "lower_bound", lambda *args: bound(*args) + 0.08)
+    patch.setattr(solve, "logit", lambda p: logit(p - 0.08))

@@ -1,0 +1,97 @@
+"""What a change of levers costs: quantities as formulas, times what one of them costs.
+
+A quantity is arithmetic on names, such as `50.3 * outreach * months / interval`. Names are levers, `months` and `years`
+from the start date to the goal's, and metrics of the runs (their mean on that day). What the levers alone decide is a
+plan's cost; what the runs decide is told beside it.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+OPERATORS: dict[type, Callable[..., float]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.USub: operator.neg,
+}
+Values = Mapping[str, float]
+
+
+class Line(NamedTuple):
+    """A line of a bill: quantities with and without the change, the cost of one (Rs million), and of the change."""
+
+    name: str
+    label: str
+    before: float
+    after: float
+    amount: float
+    cost: float
+    source: str
+
+
+def names(formula: str) -> set[str]:
+    """Names in a formula, or ValueError if it is none."""
+    return {node.id for node in ast.walk(_parse(formula)) if isinstance(node, ast.Name)}
+
+
+def evaluate(formula: str, values: Values) -> float:
+    """Value of a formula: numbers, names, + - * / and brackets; ValueError if it divides by 0."""
+    return _value(_parse(formula).body, values)
+
+
+def bill(items: Mapping[str, Mapping[str, object]], before: Values, after: Values) -> list[Line]:
+    """What a change costs, item by item; items whose names are not all known are left out.
+
+    Parameters
+    ----------
+    items : mapping
+        Name -> label, quantity (a formula), amount (Rs million for one) and source.
+    before, after : mapping
+        Values of the names without the change and with it.
+    """
+    lines = []
+    for name, item in items.items():
+        formula, amount = str(item["quantity"]), float(item["amount"])  # type: ignore[arg-type]
+        if names(formula) <= before.keys() & after.keys():
+            x, y = evaluate(formula, before), evaluate(formula, after)
+            lines.append(Line(name, str(item["label"]), x, y, amount, amount * (y - x), str(item["source"])))
+    return lines
+
+
+def total(lines: list[Line]) -> float:
+    """Cost of a bill, Rs million."""
+    return sum(line.cost for line in lines)
+
+
+def _parse(formula: str) -> ast.Expression:
+    try:
+        tree = ast.parse(formula, mode="eval")
+    except SyntaxError:
+        tree = None
+    allowed = (ast.Expression, ast.BinOp, ast.UnaryOp, ast.Constant, ast.Name, ast.Load, *OPERATORS)
+    if tree is None or not all(isinstance(node, allowed) for node in ast.walk(tree)):
+        raise ValueError(f"should be numbers and names with + - * / and brackets, got {formula!r}")
+    if any(isinstance(node, ast.Constant) and type(node.value) not in (int, float) for node in ast.walk(tree)):
+        raise ValueError(f"should hold numbers and names only, got {formula!r}")
+    return tree
+
+
+def _value(node: ast.expr, values: Values) -> float:
+    match node:
+        case ast.Constant(value=int() | float() as number):
+            return float(number)
+        case ast.Name(id=name):
+            return float(values[name])
+        case ast.BinOp(left=left, op=op, right=right):
+            try:
+                return OPERATORS[type(op)](_value(left, values), _value(right, values))
+            except ZeroDivisionError:
+                raise ValueError(f"{ast.unparse(node)} divides by 0") from None
+        case ast.UnaryOp(operand=operand):
+            return -_value(operand, values)
+    raise AssertionError(ast.dump(node))

@@ -1,0 +1,371 @@
+"""What it takes: the cheapest package of levers with which a goal is met, searched by simulation and certified."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import nan
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+
+from sim.analysis import costs, words
+from sim.analysis.answer import what_holds_back
+from sim.analysis.goals import Goal, read_goals
+from sim.analysis.solve import CERTIFY, Found, Plan, Point, Tested, frontier, grid, solve
+from sim.analysis.summary import summarise
+from sim.analysis.tables import finished, met, values
+from sim.config import Lever, Solve, Study
+from sim.errors import InputError
+from sim.model.clock import DAYS_PER_MONTH
+from sim.model.metrics import metrics
+from sim.results.folder import Run, write_json
+from sim.study.nested import Sub, fresh_seed, mistake, nested
+
+
+def check(config: dict[str, Any], study: Study) -> None:
+    """Find mistakes in goal, levers and costs before anything is run."""
+    plan = study.study
+    assert isinstance(plan, Solve)
+    if plan.goal not in study.goals:
+        raise InputError(
+            f"study.goal: should be one of {', '.join(study.goals) or '(there are none)'}; got {plan.goal!r}"
+        )
+    for name, lever in plan.levers.items():
+        for number in range(1, len(lever.values)):
+            if wrong := mistake(config, lever.overrides(number)):
+                raise InputError(f"study.levers.{name}.values.{number} ({lever.values[number]:g}): {wrong}")
+    try:
+        grid(_sizes(plan))
+        _costs(study, plan)
+    except ValueError as error:
+        raise InputError(f"study: {error}") from None
+    known = {*plan.levers, "months", "years"}
+    for name, item in plan.costs.items.items():
+        unknown = costs.names(item.quantity) - known
+        if strange := sorted(unknown - set(metrics(study.systems))):
+            raise InputError(
+                f"study.costs.items.{name}.quantity: names {', '.join(strange)}; known are {', '.join(sorted(known))} "
+                "and the metrics of the runs"
+            )
+
+
+def finish(run: Run, study: Study, sub: Sub) -> dict[str, Any]:
+    """Search, certify, and say what it takes; leaves solve.json and the runs of search/ and certify/ behind."""
+    plan = study.study
+    assert isinstance(plan, Solve)
+    (goal,) = (one for one in read_goals(run.config["goals"]) if one.name == plan.goal)
+    rows: dict[Point, Any] = {}  # of the runs of certification
+
+    def evaluate(points: Sequence[Point], replications: int, block: int) -> list[float]:
+        fine = [point for point in points if mistake(run.config, _overrides(plan, point)) is None]
+        if not fine:
+            return [nan] * len(points)
+        certified = block >= CERTIFY
+        name = f"certify/{_slug(fine[0])}" if certified else f"search/{block:02d}"
+        named = {_slug(point): _overrides(plan, point) for point in fine}
+        tables = nested(run, study, sub, name, named, replications, fresh_seed(study.seed, block))
+        if certified:
+            rows.update(zip(fine, tables, strict=True))
+        found = {
+            point: float(met(finished(table), goal).sum()) if len(finished(table)) else nan
+            for point, table in zip(fine, tables, strict=True)
+        }
+        return [found.get(point, nan) for point in points]
+
+    sizing = Plan(
+        plan.target, plan.confidence, plan.design, plan.design_replications, plan.rounds, plan.batch,
+        plan.batch_replications, plan.candidates, plan.certify_replications,
+    )  # fmt: skip
+    found = solve(_sizes(plan), _costs(study, plan), evaluate, sizing, study.seed)
+    base = finished(run.table("runs"))
+    before = int(met(base, goal).sum()), len(base)
+    content: dict[str, Any] = {
+        "goal": {"name": goal.name, "label": goal.label, "by": str(goal.by), "target": plan.target},
+        "confidence": plan.confidence,
+        "rupees_per_dollar": plan.costs.rupees_per_dollar.amount,
+        "budget_rs_million": plan.budget,
+        "as_it_is": {"successes": before[0], "runs": before[1]},
+        "plans": len(found.points),
+        "plans_run": len(found.seen),
+        "infeasible": [_levers(plan, point) for point in found.infeasible],
+        "tested": [_package(study, plan, one, rows.get(one.point), base, goal) for one in found.tested],
+        "alone": found.alone and _package(study, plan, found.alone, rows.get(found.alone.point), base, goal),
+        "alone_seen": _alone_seen(plan, found),
+        "seen": [
+            {"levers": _levers(plan, point), "cost_rs_million": _cost(study, plan, point), "successes": s, "runs": n}
+            for point, (s, n) in sorted(found.seen.items())
+        ],
+        "frontier": _frontier(plan, found),
+    }
+    best = found.certified or (found.tested[0] if found.tested else None)
+    if best:
+        content["without"] = _without(plan, found, best.point)
+        content["limited_by"] = _limited_by(study, rows.get(best.point))
+    write_json(run.path / "solve.json", content)
+    answer = _answer(plan, goal, content, found)
+    return {"answer": answer, "goals": [], "metrics": {}, "tables": _tables(plan, content), **content}
+
+
+def _sizes(plan: Solve) -> list[int]:
+    return [len(lever.values) for lever in plan.levers.values()]
+
+
+def _overrides(plan: Solve, point: Sequence[int]) -> dict[str, Any]:
+    """What a point overrides; a later lever wins over an earlier one."""
+    merged: dict[str, Any] = {}
+    for lever, number in zip(plan.levers.values(), point, strict=True):
+        merged |= lever.overrides(int(number))
+    return merged
+
+
+def _slug(point: Point) -> str:
+    return "-".join(map(str, point))
+
+
+def _levers(plan: Solve, point: Sequence[int]) -> dict[str, float]:
+    """Value of every lever."""
+    return {name: lever.values[number] for (name, lever), number in zip(plan.levers.items(), point, strict=True)}
+
+
+def _names(study: Study, plan: Solve, point: Sequence[int]) -> dict[str, float]:
+    """Values of what formulas of costs may name, apart from metrics."""
+    months = (study.goals[plan.goal].by - study.start.date).days / DAYS_PER_MONTH
+    return {"months": months, "years": months / 12} | _levers(plan, point)
+
+
+def _items(plan: Solve) -> dict[str, Any]:
+    return {name: item.model_dump() for name, item in plan.costs.items.items()}
+
+
+def _cost(study: Study, plan: Solve, point: Sequence[int]) -> float:
+    """Rs million more than things as they are."""
+    before = _names(study, plan, [0] * len(plan.levers))
+    return costs.total(costs.bill(_items(plan), before, _names(study, plan, point)))
+
+
+def _costs(study: Study, plan: Solve) -> np.ndarray:
+    """Cost of every point of the grid; nan beyond the budget. Raises ValueError if none can be computed."""
+    each = np.array([_cost(study, plan, point) for point in grid(_sizes(plan))])
+    return np.where(each > plan.budget + 1e-9, nan, each) if plan.budget is not None else each
+
+
+def _package(study: Study, plan: Solve, one: Tested, rows: Any, base: Any, goal: Goal) -> dict[str, Any]:
+    """A tested plan with its bill, what the runs decide, and the other goals' chances."""
+    before, after = (_names(study, plan, point) for point in ([0] * len(plan.levers), one.point))
+    lines = costs.bill(_items(plan), before, after)
+    package: dict[str, Any] = {
+        "levers": _levers(plan, one.point),
+        "cost_rs_million": one.cost,
+        "cost_usd_million": one.cost / plan.costs.rupees_per_dollar.amount,
+        "successes": one.successes,
+        "runs": one.n,
+        "probability": one.successes / one.n,
+        "at_least": one.low,
+        "passed": one.passed,
+        "bill": [line._asdict() for line in lines],
+    }
+    if rows is not None and len(done := finished(rows)):
+        wanted = {name for item in plan.costs.items.values() for name in costs.names(item.quantity)} - before.keys()
+        for side, table in ((before, base), (after, done)):
+            side |= {name: float(np.mean(values(table, f"{name}@{goal.by}"))) for name in wanted}
+        told = costs.bill(_items(plan), before, after)
+        package["told"] = [line._asdict() for line in told if line.name not in {known.name for known in lines}]
+        package["goals"] = {
+            other.name: {"label": other.label, "by": str(other.by), "successes": int(met(done, other).sum())}
+            for other in read_goals({name: goal.model_dump() for name, goal in study.goals.items()})
+        }
+        package["median"] = float(np.median(values(done, f"{goal.metric}@{goal.by}")))
+    return package
+
+
+def _alone_seen(plan: Solve, found: Found) -> list[dict[str, Any]]:
+    """Each lever alone at the end of its range: what the search saw."""
+    rows = []
+    for i, (name, lever) in enumerate(plan.levers.items()):
+        point = tuple(len(lever.values) - 1 if j == i else 0 for j in range(len(plan.levers)))
+        if point in found.seen:
+            successes, n = found.seen[point]
+            rows.append({"lever": name, "value": lever.values[-1], "successes": successes, "runs": n})
+    return rows
+
+
+def _frontier(plan: Solve, found: Found) -> list[dict[str, Any]]:
+    """Plans that no cheaper one is expected to beat, with the middle 90% of their probability."""
+    return [
+        {
+            "levers": _levers(plan, found.points[i]),
+            "cost_rs_million": float(found.cost[i]),
+            **{
+                name: float(expit(found.mean[i] + z * found.sd[i]))
+                for name, z in (("low", -1.645), ("probability", 0.0), ("high", 1.645))
+            },
+        }
+        for i in frontier(found)
+    ]
+
+
+def _without(plan: Solve, found: Found, point: Point) -> dict[str, float]:
+    """Expected probability if one lever of a package were left as it is."""
+    expected = {}
+    for i, name in enumerate(plan.levers):
+        if point[i]:
+            other = [0 if j == i else level for j, level in enumerate(point)]
+            row = int(np.ravel_multi_index(other, _sizes(plan)))
+            if np.isfinite(found.mean[row]):
+                expected[name] = float(expit(found.mean[row]))
+    return expected
+
+
+def _limited_by(study: Study, rows: Any) -> str | None:
+    """What became of the applications in the runs of a plan."""
+    if rows is None or not len(finished(rows)):
+        return None
+    goals = {name: goal.model_dump() for name, goal in study.goals.items()}
+    return what_holds_back(summarise(rows, goals, study.end), goals, study.start.date, None)
+
+
+def _answer(plan: Solve, goal: Goal, content: Mapping[str, Any], found: Found) -> str:
+    """What it takes, in words."""
+    tested = content["tested"]
+    aim = f"{goal.label} {goal.when} with a chance of at least {_chance(plan.target)}"
+    if not tested:
+        return f"No answer for {aim}: none of the plans could be run."
+    spent = [i for i, one in enumerate(tested) if one["passed"]]
+    if not spent:
+        best = tested[0]
+        budget = "" if plan.budget is None else f" and within a budget of {_money(plan, plan.budget)}"
+        return (
+            f"Not reachable in these ranges{budget}: {aim}. The best plan found ({_in_words(plan, best['levers'])}; "
+            f"{_money(plan, best['cost_rs_million'])}) got there in {best['successes']:,} of {best['runs']:,} fresh "
+            f"runs{_ends(plan, best['levers'])}. {content['limited_by'] or ''}".rstrip()
+        )
+    chosen = tested[spent[-1]]
+    if not any(chosen["levers"][name] != lever.values[0] for name, lever in plan.levers.items()):
+        return (
+            f"{aim}: nothing needs to change. As things are it got there in {chosen['successes']:,} of "
+            f"{chosen['runs']:,} fresh runs (at least "
+            f"{words.percent(chosen['at_least'])}, with {words.percent(plan.confidence)} confidence)."
+        )
+    text = (
+        f"{aim}: the cheapest package that stood the test costs "
+        f"{_money(plan, chosen['cost_rs_million'])} more than things as they are, at unit costs that are mostly "
+        f"assumed: {_in_words(plan, chosen['levers'])}. It got there in {chosen['successes']:,} of {chosen['runs']:,} "
+        f"fresh runs (at least {words.percent(chosen['at_least'])}, with {words.percent(plan.confidence)} confidence"
+        f"{' together with what is said of one lever' if content['alone'] else ''})."
+    )
+    if len(tested) > spent[-1] + 1:
+        failed = tested[spent[-1] + 1]
+        text += (
+            f" The next cheaper candidate, for {_money(plan, failed['cost_rs_million'])}, is not certified "
+            f"({failed['successes']:,} of {failed['runs']:,})."
+        )
+    else:
+        text += " No cheaper candidate promised enough to be tested."
+    alone = content["alone"]
+    if alone and alone["passed"]:
+        (name,) = (k for k, v in alone["levers"].items() if v != plan.levers[k].values[0])
+        text += (
+            f" One lever would do alone: {_said(plan.levers[name], alone['levers'][name])}, for "
+            f"{_money(plan, alone['cost_rs_million'])}."
+        )
+    else:
+        text += f" No single lever was shown to do it alone{_best_alone(content)}."
+    return text
+
+
+def _best_alone(content: Mapping[str, Any]) -> str:
+    """How far the best lever got alone, in the runs of the search."""
+    seen = [one for one in content["alone_seen"] if one["runs"]]
+    if not seen:
+        return ""
+    best = max(seen, key=lambda one: one["successes"] / one["runs"])
+    if not best["successes"]:
+        return f" (none got there in {best['runs']:,} runs at the end of its range)"
+    return f" (at the end of its range, {best['lever']} got there in {best['successes']:,} of {best['runs']:,} runs)"
+
+
+def _in_words(plan: Solve, levers: Mapping[str, float]) -> str:
+    """The levers that are moved, from and to."""
+    moved = [
+        f"{_said(lever, levers[name])} (now {words.number(lever.values[0])})"
+        for name, lever in plan.levers.items()
+        if levers[name] != lever.values[0]
+    ]
+    return ", ".join(moved) or "things as they are"
+
+
+def _said(lever: Lever, value: float) -> str:
+    """A value of a lever in words."""
+    said = words.number(value)
+    return lever.label.replace("{}", said) if "{}" in lever.label else f"{lever.label} {said}"
+
+
+def _chance(probability: float) -> str:
+    """A probability that was chosen, in twentieths if it is some: 16 in 20 (80%)."""
+    twentieths = 20 * probability
+    whole = abs(twentieths - round(twentieths)) < 1e-9
+    return (
+        f"{round(twentieths)} in 20 ({words.number(100 * probability)}%)"
+        if whole
+        else f"{words.number(100 * probability)}%"
+    )
+
+
+def _ends(plan: Solve, levers: Mapping[str, float]) -> str:
+    """Which levers are at the end of their range."""
+    ends = [name for name, lever in plan.levers.items() if levers[name] == lever.values[-1]]
+    if len(ends) == len(plan.levers):
+        return "; every lever is at the end of its range"
+    return f"; at the end of their range: {words.listed(ends)}" if ends else ""
+
+
+def _money(plan: Solve, millions: float) -> str:
+    """Rs 1,234 million ($4.4m)."""
+    dollars = millions / plan.costs.rupees_per_dollar.amount
+    return f"Rs {words.number(round(millions))} million (${words.number(dollars)}m)"
+
+
+def _tables(plan: Solve, content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Tables of the report: the candidates, and the bill of the chosen one."""
+    tested = content["tested"]
+    if not tested:
+        return []
+    moved = [name for name in plan.levers if any(one["levers"][name] != plan.levers[name].values[0] for one in tested)]
+    rows = [
+        [
+            *(words.number(one["levers"][name]) for name in moved),
+            _money(plan, one["cost_rs_million"]),
+            f"{one['successes']:,} of {one['runs']:,}",
+            words.percent(one["at_least"]),
+            "certified" if one["passed"] else "not certified",
+        ]
+        for one in tested
+    ]
+    chosen = next((one for one in reversed(tested) if one["passed"]), tested[0])
+    bill = [
+        [line["label"], words.number(line["before"]), words.number(line["after"]), f"{line['amount']:g}",
+         words.number(round(line["cost"], 1)), line["source"]]
+        for line in chosen["bill"]
+    ]  # fmt: skip
+    told = [
+        [f"in the runs, not part of the cost: {line['label']}", words.number(line["before"]),
+         words.number(line["after"]), f"{line['amount']:g}", words.number(round(line["cost"])), line["source"]]
+        for line in chosen.get("told", ())
+    ]  # fmt: skip
+    dollar = plan.costs.rupees_per_dollar
+    return [
+        {
+            "title": "Packages tested on fresh runs, from the surest to the cheapest",
+            "rows": [[*moved, "cost more than now", "goal met", "at least", "result"], *rows],
+            "note": "; ".join(
+                f"{name}: {plan.levers[name].label} ({plan.levers[name].source})" for name in moved
+            ).replace("{}", "x"),
+        },
+        {
+            "title": "What the package costs" if chosen["passed"] else "What the best plan found costs",
+            "rows": [["item", "now", "then", "Rs million each", "Rs million more", "source"], *bill, *told],
+            "note": f"In all {_money(plan, chosen['cost_rs_million'])}, at {dollar.amount:g} rupees a dollar "
+            f"({dollar.source}).",
+        },
+    ]
