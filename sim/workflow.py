@@ -14,7 +14,12 @@ from sim.results.store import Store
 from sim.sources import observations
 from sim.study.montecarlo import run_study, scenario_key
 
-KINDS = {"calibrate": "sim.study.calibrate"}
+KINDS = {
+    "calibrate": "sim.study.calibrate",
+    "sensitivity": "sim.study.sensitivity",
+    "discover": "sim.study.discover",
+    "value_of_information": "sim.study.value_of_information",
+}
 """Kinds of studies that go on when their runs are finished, and the module whose `finish` does that."""
 ALTERNATIVES = 6
 STOPPED = 1
