@@ -275,19 +275,33 @@ class Study(World):
             self._check_names("study.goal", [plan.goal], goals_only=True)
             self._check_drawn(plan.parameters)
         if isinstance(plan, ValueOfInformation):
-            self._check_drawn(plan.parameters)
-            names = self.sweep.names()
             for name, one in plan.decisions.items():
                 self._check_names(f"study.decisions.{name}.value", one.value)
-                for chosen in one.plans:
-                    if chosen not in names:
-                        raise ValueError(f"study.decisions.{name}.plans: should be of {', '.join(names)}, got {chosen}")
-                if (number := len(one.plans or names)) != 1 and one.bar is not None or number < 2 and one.bar is None:
-                    raise ValueError(
-                        f"study.decisions.{name}: should have two plans or more to choose from, or one plan and a bar; "
-                        f"got {number}"
-                    )
         return self
+
+    def check_plans(self) -> None:
+        """Whether every decision has plans to choose from; scenarios on their own do not know of the others.
+
+        Raises
+        ------
+        InputError
+            If not; or if a parameter that is asked about is drawn in none of the plans.
+        """
+        if not isinstance(self.study, ValueOfInformation):
+            return
+        try:
+            self._check_drawn(self.study.parameters)
+        except ValueError as error:
+            raise InputError(str(error)) from None
+        names = self.sweep.names()
+        for name, one in self.study.decisions.items():
+            where = f"study.decisions.{name}"
+            for chosen in one.plans:
+                if chosen not in names:
+                    raise InputError(f"{where}.plans: should be of {', '.join(names)} (got {chosen!r})")
+            number = len(one.plans or names)
+            if (number != 1) if one.bar is not None else (number < 2):
+                raise InputError(f"{where}: needs two plans or more to choose from, or one and a bar (got {number})")
 
     def _check_names(self, where: str, names: Iterable[str], goals_only: bool = False) -> None:
         known = [*self.goals, *([] if goals_only else metrics(self.systems))]
