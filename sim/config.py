@@ -280,13 +280,23 @@ class Study(World):
         return self
 
     def check_plans(self) -> None:
-        """Whether every decision has plans to choose from; scenarios on their own do not know of the others.
+        """Whether a study can work: enough replications, plans for every decision (a scenario knows of no other).
 
         Raises
         ------
         InputError
-            If not; or if a parameter that is asked about is drawn in none of the plans.
+            If not, or if what is asked about is no uncertain parameter (a plan may still set it).
         """
+        if isinstance(self.study, Sensitivity):
+            from sim.study.design import LEAST_ROUNDS
+            from sim.study.design import Sensitivity as Design
+
+            least = LEAST_ROUNDS * Design(self).size
+            if self.replications < least and self.only is None:
+                raise InputError(
+                    f"replications: should be at least {least:,}, {LEAST_ROUNDS} rounds of the design; smaller rounds have "
+                    f"smaller study.rows, study.trajectories, study.pairs or study.lucks (got {self.replications:,})"
+                )
         if not isinstance(self.study, ValueOfInformation):
             return
         try:
@@ -506,7 +516,9 @@ def resolve(cfg: dict[str, Any]) -> dict[str, Any]:
 def scenarios(cfg: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Expand `sweep`: (overrides, configuration) of every scenario; one with no overrides if nothing is swept."""
     cfg = resolve(cfg)
-    sweep = read_study(cfg).sweep
+    study = read_study(cfg)
+    study.check_plans()
+    sweep = study.sweep
     places = {key: where for where, key, _ in sweep.named_values()}
     for key, where in places.items():
         if key.split(".")[0] not in SWEPT and key not in ("start.open_hubs", STATES):

@@ -21,7 +21,7 @@ from sim.analysis.intervals import Floats
 
 DEGREES = (1, 2, 3, 4, 5)
 """Columns that a regression may have besides the constant: a line, a parabola, then cubic splines."""
-ALONE = "everything unknown"
+EVERYTHING = "everything unknown"
 
 
 class Worth(NamedTuple):
@@ -80,11 +80,13 @@ def gain(design: Floats, values: Floats, weight: Floats | None = None) -> float:
     w = np.ones(len(values)) if weight is None else weight
     gram = design.T @ (design * w[:, None])
     fitted = design @ np.linalg.lstsq(gram, design.T @ (values * w[:, None]), rcond=None)[0]
-    return float(w @ fitted.max(axis=1) - (w @ fitted).max()) / float(w.sum())
+    best = w @ fitted
+    gained = float(w @ (fitted.max(axis=1) - fitted[:, int(best.argmax())])) / float(w.sum())
+    return max(0.0, gained)
 
 
 def evppi(inputs: Mapping[str, Floats], values: Floats, resamples: int, rng: np.random.Generator) -> list[Worth]:
-    """EVPPI of each input alone and of all together, most worth first; `ALONE` last.
+    """EVPPI of each input alone and of all together, most worth first; `EVERYTHING` last.
 
     Parameters
     ----------
@@ -102,7 +104,7 @@ def evppi(inputs: Mapping[str, Floats], values: Floats, resamples: int, rng: np.
     interplay decides is not in it.
     """
     designs = {name: columns(x, values) for name, x in inputs.items()}
-    designs[ALONE] = np.column_stack([np.ones(len(values)), *(design[:, 1:] for design in designs.values())])
+    designs[EVERYTHING] = np.column_stack([np.ones(len(values)), *(design[:, 1:] for design in designs.values())])
     weights = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), size=resamples).astype(np.float64)
     found = []
     chosen = int(values.mean(axis=0).argmax())

@@ -11,7 +11,7 @@ import numpy as np
 from sim.analysis import words
 from sim.analysis.intervals import Floats, mean
 from sim.analysis.tables import finished, of_scenario
-from sim.analysis.value_of_information import ALONE, Worth, evppi
+from sim.analysis.value_of_information import EVERYTHING, Worth, evppi
 from sim.config import Decision, Study, ValueOfInformation
 from sim.figures.style import write_csv
 from sim.results.folder import Run, write_json
@@ -75,13 +75,13 @@ def _decide(
             for name, column in zip(chosen, values.T, strict=True)
         ],
         "best": chosen[best],
-        "inputs": [_described(study, one) for one in found if one.name != ALONE],
-        "everything": next((_described(study, one) for one in found if one.name == ALONE), None),
+        "inputs": [_described(study, one) for one in found if one.name != EVERYTHING],
+        "everything": next((_described(study, one) for one in found if one.name == EVERYTHING), None),
     }  # fmt: skip
 
 
 def _described(study: Study, one: Worth) -> dict[str, Any]:
-    return {**one._asdict(), "about": ALONE if one.name == ALONE else meaning(study, one.name)[0]}
+    return {**one._asdict(), "about": EVERYTHING if one.name == EVERYTHING else meaning(study, one.name)[0]}
 
 
 def said(unit: str, value: float) -> str:
