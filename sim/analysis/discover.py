@@ -35,13 +35,10 @@ class Box(NamedTuple):
         """Inputs that have a limit."""
         return np.flatnonzero(np.isfinite(self.limits).any(axis=1)).tolist()
 
-    def without(self, index: int, side: int | None = None) -> Box:
-        """The box without the limits of an input, or without the lower (0) or upper (1) of them."""
+    def without(self, index: int) -> Box:
+        """The box without the limits of an input."""
         limits = self.limits.copy()
-        if side is None:
-            limits[index] = -np.inf, np.inf
-        else:
-            limits[index, side] = (-np.inf, np.inf)[side]
+        limits[index] = -np.inf, np.inf
         return Box(limits)
 
 
@@ -114,16 +111,35 @@ def _step(x: Floats, y: Mask, share: float, least: float) -> tuple[int, int, flo
     return found
 
 
-def choose(path: list[Box], x: Floats, y: Mask, coverage: float) -> Box:
-    """The densest box of a trajectory that still covers so much of the cases; without limits that may be chance."""
-    enough = [box for box in path if measure(box, x, y).coverage.value >= coverage]
-    box = max(enough, key=lambda one: measure(one, x, y).density.value)
-    while limits := quasi_p(box, x, y):
-        index, worst = max(limits.items(), key=lambda item: item[1])
-        if worst <= INSIGNIFICANT:
-            break
-        box = box.without(index)
-    return box
+def densest(path: list[Box], x: Floats, y: Mask, coverage: float) -> Box:
+    """The densest box of a trajectory that still covers so much of the cases."""
+    each = [(measure(box, x, y), box) for box in path]
+    return max(((one.density.value, box) for one, box in each if one.coverage.value >= coverage), key=_first)[1]
+
+
+def _first(pair: tuple[float, Box]) -> float:
+    return pair[0]
+
+
+def find(x: Floats, y: Mask, share: float, least: float, coverage: float) -> Box:
+    """The densest box with this coverage, of inputs whose limits are not likely to be chance.
+
+    Peeling limits many inputs a little. So the less significant half of the limits with a quasi-p-value above
+    `INSIGNIFICANT` is dropped and the peeling done again without these inputs, until all that are left are significant.
+    """
+    inputs = np.arange(x.shape[1])
+    while inputs.size:
+        z = x[:, inputs]
+        box = densest(peel(z, y, share, least), z, y, coverage)
+        limits = quasi_p(box, z, y)
+        poor = sorted((i for i, p in limits.items() if p > INSIGNIFICANT), key=lambda i: -limits[i])
+        dropped = poor[: -(-len(poor) // 2)]
+        if not dropped:
+            whole = np.tile([-np.inf, np.inf], (x.shape[1], 1))
+            whole[inputs] = box.limits
+            return Box(whole)
+        inputs = np.array([inputs[i] for i in box.limited if i not in dropped], dtype=int)
+    return Box(np.tile([-np.inf, np.inf], (x.shape[1], 1)))
 
 
 def quasi_p(box: Box, x: Floats, y: Mask) -> dict[int, float]:
@@ -150,12 +166,11 @@ def chance(
     Permutation test (Phipson and Smyth 2010, Stat. Appl. Genet. Mol. Biol. 9): never below 1 / (times + 1).
     """
 
-    def densest(y: Mask) -> float:
-        path = [measure(box, x, y) for box in peel(x, y, share, least)]
-        return max(one.density.value for one in path if one.coverage.value >= coverage)
+    def highest(y: Mask) -> float:
+        return measure(densest(peel(x, y, share, least), x, y, coverage), x, y).density.value
 
-    seen = densest(y)
-    return (1 + sum(densest(rng.permutation(y)) >= seen for _ in range(times))) / (times + 1)
+    seen = highest(y)
+    return (1 + sum(highest(rng.permutation(y)) >= seen for _ in range(times))) / (times + 1)
 
 
 def reproduced(
@@ -166,5 +181,5 @@ def reproduced(
     for _ in range(times):
         some = np.sort(rng.permutation(len(y))[: len(y) // 2])
         if y[some].any() and not y[some].all():
-            count[choose(peel(x[some], y[some], share, least), x[some], y[some], coverage).limited] += 1
+            count[find(x[some], y[some], share, least, coverage).limited] += 1
     return count / times

@@ -26,7 +26,7 @@ def draw(run: Run, folder: Path) -> list[Path]:
     for name, one in content["outcomes"].items():
         if "indices" in one:
             tag = name.replace(".", "_")
-            if one["ranking"]:
+            if one["indices"][0]["total"] is not None:
                 paths += _indices(run, folder, content, one, f"sensitivity_indices_{tag}")
             paths += _tornado(run, folder, content, name, one, f"tornado_{tag}")
             paths += _effects(run, folder, content, name, one, f"elementary_effects_{tag}")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sim.analysis import words
-from sim.analysis.discover import Box, chance, choose, measure, peel, quasi_p, reproduced
+from sim.analysis.discover import Box, chance, find, measure, peel, quasi_p, reproduced
 from sim.analysis.intervals import Floats
 from sim.analysis.tables import finished
 from sim.config import Discover, Study
@@ -61,12 +61,13 @@ def _boxes(
         here, there = training & left, ~training & left
         if min(y[here].sum(), (~y[here]).sum(), y[there].sum(), (~y[there]).sum()) < FEWEST:
             break
-        path = peel(x[here], y[here], plan.peel, plan.least)
-        box = choose(path, x[here], y[here], plan.coverage)
+        box = find(x[here], y[here], *rule)
         rng = np.random.default_rng([study.seed % 2**32, number])
         p = chance(x[here], y[here], *rule, plan.permutations, rng)
         if not number:
-            trajectory = _trajectory(path, x, y, here, there)
+            looked = box.limited or list(range(x.shape[1]))
+            path = peel(x[here][:, looked], y[here], plan.peel, plan.least)
+            trajectory = _trajectory(path, x[:, looked], y, here, there)
         if p > CHANCE or not box.limited:
             if not number:
                 boxes.append({"p": p, "limits": []})

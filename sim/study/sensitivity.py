@@ -22,6 +22,8 @@ from sim.study.outcomes import about, amount, outcome, said
 
 NAMED = 3
 """How many inputs are named in the answer, and ranked."""
+LEAST = 0.01
+"""A factor is named if its total index is surely above this."""
 
 
 def finish(run: Run, study: Study, sub: Callable[[dict[str, Any], str, Path], int]) -> dict[str, Any]:
@@ -131,33 +133,36 @@ def _answer(study: Study, name: str, one: dict[str, Any], content: dict[str, Any
         f"{label}: {words.percent(luck['value'])} of the variance between runs is luck "
         f"({words.percent(luck['low'])} to {words.percent(luck['high'])}), which no fact would shrink."
     )
-    if not one["ranking"]:
-        return f"{text} These runs do not tell which parameters matter; take more replications."
     by = {item["input"]: item for item in one["indices"]}
-    shown = [by[rank["input"]] for rank in one["ranking"]]
-    listed = words.listed(
-        [f"{item['about']} ({words.percent(max(0.0, item['total']))} of the rest, "
-         f"{words.percent(max(0.0, item['total_low']))} to {words.percent(max(0.0, item['total_high']))})"
-         for item in shown]
-    )  # fmt: skip
-    text += f" Of what is not known, most matters: {listed}."
-    unsure = next((i for i, rank in enumerate(one["ranking"]) if rank["times"] != 1.0), None)
-    if unsure is None:
-        text += f" The order of these {len(shown)} is sure (19 in 20 resamples)."
+    shown = [by[rank["input"]] for rank in one["ranking"] if by[rank["input"]]["total_low"] > LEAST]
+    if shown:
+        listed = words.listed(
+            [f"{item['about']} ({words.percent(max(0.0, item['total']))} of the rest, "
+             f"{words.percent(max(0.0, item['total_low']))} to {words.percent(max(0.0, item['total_high']))})"
+             for item in shown]
+        )  # fmt: skip
+        text += f" Of what is not known, most matters: {listed}.{_sure(one['ranking'][: len(shown)], content['runs'])}"
     else:
-        times = one["ranking"][unsure]["times"]
-        need = more(times, content["runs"]) if times else 0
-        which = "The first place" if unsure == 0 else f"Place {unsure + 1}"
-        sure = f"in {round(20 * one['ranking'][unsure]['share'])} of 20 resamples"
-        would = f"about {need:,} runs would tell" if need else "more runs may never tell"
-        text += f" {which} is not sure ({sure} it comes before the next); {would}."
-    swings = [s for s in one["swings"] if s["input"] not in content["levers"]]
-    most = max(swings, key=lambda item: abs(item["swing"]))
-    return (
-        f"{text} One by one, the widest swing is that of {most['about']} ({most['input']}): from its low to its high end "
-        f"(1 in 10 and 9 in 10) {amount(study, name, most['swing'])} "
-        f"({amount(study, name, most['swing_low'])} to {amount(study, name, most['swing_high'])})."
-    )
+        text += " These runs do not tell which parameters matter; take more replications."
+    swings = [item for item in one["swings"] if item["input"] not in content["levers"]]
+    widest = sorted(swings, key=lambda item: -abs(item["swing"]))[:NAMED]
+    listed = words.listed(
+        [f"{item['about']} ({amount(study, name, item['swing'])}; {amount(study, name, item['swing_low'])} to "
+         f"{amount(study, name, item['swing_high'])})" for item in widest]
+    )  # fmt: skip
+    return f"{text} Moved one by one from the low to the high end (1 in 10, 9 in 10), it moves most with {listed}."
+
+
+def _sure(ranking: list[dict[str, Any]], runs: int) -> str:
+    """How sure the order of the named factors is, and how many runs would tell it."""
+    unsure = next((i for i, rank in enumerate(ranking) if rank["times"] != 1.0), None)
+    if unsure is None:
+        return f" {'That order' if len(ranking) > 1 else 'That it comes first'} is sure (19 in 20 resamples)."
+    share, times = ranking[unsure]["share"], ranking[unsure]["times"]
+    need = more(times, runs) if times else 0
+    would = f"about {need:,} runs would tell" if need else "more runs may never tell"
+    before = "which comes first" if unsure == 0 else f"which comes in place {unsure + 1}"
+    return f" Not sure is {before} (in {round(20 * share)} of 20 resamples this one is ahead of the next); {would}."
 
 
 def _table(content: dict[str, Any], table: str) -> dict[str, list[Any]]:
