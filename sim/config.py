@@ -294,8 +294,8 @@ class Study(World):
             least = LEAST_ROUNDS * Design(self).size
             if self.replications < least and self.only is None:
                 raise InputError(
-                    f"replications: should be at least {least:,}, {LEAST_ROUNDS} rounds of the design; smaller rounds have "
-                    f"smaller study.rows, study.trajectories, study.pairs or study.lucks (got {self.replications:,})"
+                    f"replications: should be at least {least:,}, {LEAST_ROUNDS} rounds of the design; smaller rounds "
+                    f"have smaller study.rows, trajectories, pairs or lucks (got {self.replications:,})"
                 )
         if not isinstance(self.study, ValueOfInformation):
             return

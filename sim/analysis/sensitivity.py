@@ -71,14 +71,16 @@ def sobol(a: Floats, b: Floats, ab: Floats, resamples: int, rng: np.random.Gener
     total = cross(a - ab, a - ab).T / 2
     weights = rng.multinomial(rows, np.full(rows, 1 / rows), size=resamples) / rows
     explained, whole = weights @ variance, weights @ spread
-    luck = Estimate(1 - _ratio(variance.mean(), spread.mean()), *np.quantile(1 - _ratio(explained, whole), TAILS), rows)
-    luck = luck._replace(**{end: float(np.clip(getattr(luck, end), 0, 1)) for end in ("value", "low", "high")})
+    shares = np.clip(
+        [1 - _ratio(variance.mean(), spread.mean()), *np.quantile(1 - _ratio(explained, whole), TAILS)], 0, 1
+    )
+    luck = _estimate(shares[0], shares[1], shares[2], rows) if spread.mean() > 0 else NONE
     known = spread.mean() > 0 and np.quantile(explained, TAILS[0]) > 0
     inputs = len(ab)
     none = [NONE] * inputs
     sd = sqrt(max(0.0, float(variance.mean())))
     if not known:
-        return Indices(none, none, luck if spread.mean() > 0 else NONE, centre, sd, np.full((resamples, inputs), nan))
+        return Indices(none, none, luck, centre, sd, np.full((resamples, inputs), nan))
     found = []
     for part in (first, total):
         again = (weights @ part) / explained[:, None]
@@ -86,13 +88,17 @@ def sobol(a: Floats, b: Floats, ab: Floats, resamples: int, rng: np.random.Gener
         found.append((part.mean(axis=0) / variance.mean(), low, high, again))
     (s, s_low, s_high, _), (t, t_low, t_high, again) = found
     return Indices(
-        [Estimate(*map(float, one), rows) for one in zip(s, s_low, s_high, strict=True)],
-        [Estimate(*map(float, one), rows) for one in zip(t, t_low, t_high, strict=True)],
+        [_estimate(*one, rows) for one in zip(s, s_low, s_high, strict=True)],
+        [_estimate(*one, rows) for one in zip(t, t_low, t_high, strict=True)],
         luck, centre, sd, again,
     )  # fmt: skip
 
 
 TAILS = (0.025, 0.975)
+
+
+def _estimate(value: float, low: float, high: float, n: int) -> Estimate:
+    return Estimate(float(value), float(low), float(high), n)
 
 
 def _ratio(part: Floats, whole: Floats) -> Floats:
@@ -106,7 +112,7 @@ class Rank(NamedTuple):
     95% confidence, if the difference is what it seems (1: it is told; inf: there is no difference).
     """
 
-    index: int
+    input: int
     share: float
     times: float
 

@@ -116,7 +116,14 @@ def evppi(inputs: Mapping[str, Floats], values: Floats, resamples: int, rng: np.
         low, high = min(inner[0], 2 * raw - inner[1]), max(inner[1], 2 * raw - inner[0])
         fitted = design @ np.linalg.lstsq(design, values, rcond=None)[0]
         found.append(
-            Worth(name, max(0.0, raw - bias), max(0.0, low), max(0.0, high, raw - bias), raw, bias,
-                  float(np.mean(fitted.argmax(axis=1) != chosen)))  # fmt: skip
+            Worth(
+                name,
+                max(0.0, raw - bias),
+                max(0.0, low),
+                max(0.0, high, raw - bias),
+                raw,
+                bias,
+                float(np.mean(fitted.argmax(axis=1) != chosen)),
+            )
         )
     return [*sorted(found[:-1], key=lambda one: (-one.value, one.name)), found[-1]]

@@ -80,8 +80,8 @@ def _limits(run: Run, folder: Path, content: dict[str, Any]) -> list[Path]:
     boxes = [(number, box) for number, box in enumerate(content["boxes"], 1) if box["limits"]]
     rows = [(number, box, one) for number, box in boxes for one in box["limits"]]
     caption = (
-        "Grey: all values drawn of a parameter; colour: those in the box of failures. The quasi-p-value says how likely "
-        "the box would be as dense without that limit (on runs it was not found with); then in how many of "
+        "Grey: all values drawn of a parameter; colour: those in the box of failures. The quasi-p-value says how "
+        "likely the box would be as dense without that limit (on runs it was not found with); then in how many of "
         "20 half samples the same parameter was limited in a box found by the same rule."
     )
     figure = style.new_figure(9.5, 1.9 + 0.62 * len(rows), run, caption)
@@ -100,9 +100,7 @@ def _limits(run: Run, folder: Path, content: dict[str, Any]) -> list[Path]:
         p = "p < 0.001" if one["quasi_p"] < 0.001 else f"p = {one['quasi_p']:.2g}"
         said = f"{limit(one)}{unit}\n{p}; {round(20 * one['reproduced'])} in 20 samples"
         labels.append(Label(place, said, colour))
-    axes.set_yticks(
-        range(len(rows)), [style.wrap(f"box {number}: {one['about']}", 34) for number, _, one in rows]
-    )
+    axes.set_yticks(range(len(rows)), [style.wrap(f"box {number}: {one['about']}", 34) for number, _, one in rows])
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xticks([0, 1], ["lowest drawn", "highest drawn"])

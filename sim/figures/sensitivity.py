@@ -38,8 +38,8 @@ def _indices(run: Run, folder: Path, content: dict[str, Any], one: dict[str, Any
     rows = sorted(one["indices"], key=lambda item: -item["total"])[:SHOWN]
     luck = one["luck"]
     caption = (
-        "Share of the variance of the expected outcome that a parameter decides by itself (first-order Sobol index, open) "
-        "and with all it interacts with (total, filled), with 95% bootstrap intervals. Luck is taken out: it makes up "
+        "Share of the variance of the expected outcome that a parameter decides by itself (first-order Sobol index, "
+        "open) and with all it interacts with (total, filled), with 95% bootstrap intervals. Luck is taken out: it is "
         f"{words.percent(luck['value'])} of the variance between single runs ({words.percent(luck['low'])} to "
         f"{words.percent(luck['high'])}). Parameters that depend on each other are one factor."
     )
@@ -97,8 +97,8 @@ def _effects(
     rows = sorted(one["effects"], key=lambda item: -item["mu_star"])[: SHOWN + 4]
     scale = 100 if one["is_goal"] else 1
     caption = (
-        "Screening (Morris): change of the expected outcome when an input moves up by half of its probability (a lever: "
-        "half of its range), at random places of all others. Filled: mean size of the change with its 95% interval; "
+        "Screening (Morris): change of the expected outcome when an input moves up by half of its probability (a "
+        "lever: half of its range), at random places of all others. Filled: mean size of the change, 95% interval; "
         "open: its standard deviation between places, large where the effect bends or depends on other inputs. "
         "Levers are marked *. Luck raises small means a little."
     )

@@ -93,7 +93,7 @@ class Place(NamedTuple):
 OFFSET = {"rows": 0, "trajectories": 1 << 28, "pairs": 1 << 29}
 """Streams of the parts are kept apart."""
 LEVELS = (1 / 8, 3 / 8, 5 / 8, 7 / 8)
-"""Places of the elementary effects, in probability: the middles of four equal parts, so that no quantile is infinite."""
+"""Places of the elementary effects, in probability: middles of four equal parts, so that no quantile is infinite."""
 TORNADO = (0.1, 0.9)
 LEAST_ROUNDS = 4
 """With fewer there is no telling how sure the indices are."""
@@ -144,7 +144,9 @@ class Sensitivity:
         i = bisect_right(self._begins, rest) - 1
         part, rest = self._parts[i], rest - self._begins[i]
         each = {"rows": plan.rows, "trajectories": plan.trajectories, "pairs": plan.pairs}[part]
-        width = {"rows": len(self.factors) + 2, "trajectories": len(self.single) + 1}.get(part, 2 * len(self.single) + 1)
+        width = {"rows": len(self.factors) + 2, "trajectories": len(self.single) + 1}.get(
+            part, 2 * len(self.single) + 1
+        )
         lucks = 1 if part == "pairs" else plan.lucks
         row, rest = divmod(rest, width * lucks)
         column, luck = divmod(rest, lucks)
@@ -202,7 +204,9 @@ class Sensitivity:
         What comes with the state of the start date is set by itself, even if the state is set too: `STATE` then stands
         for the hubs under way and the money left alone.
         """
-        uniforms = {path: u for path, u in places.items() if path == STATE or path not in (*self.held, *self.plan.levers)}
+        uniforms = {
+            path: u for path, u in places.items() if path == STATE or path not in (*self.held, *self.plan.levers)
+        }
         fixed = {path: self.value(path, u) for path, u in places.items() if path not in uniforms}
         if STATE in places:
             state = state_known(self.study, Streams(self.study.seed, stream))
@@ -224,6 +228,6 @@ class Sensitivity:
             return float(round(value)) if self._declared[path].spec.whole else value
         if path in self.held:
             return sorted(state.parameters[path] for state in states)[int(u * len(states))]
-        value = self._declared[path].value
-        assert isinstance(value, Distribution)
-        return float(value.quantile(u))
+        distribution = self._declared[path].value
+        assert isinstance(distribution, Distribution)
+        return float(distribution.quantile(u))

@@ -149,7 +149,7 @@ def _nothing(goal: str, runs: int, missed: int) -> str:
 def _answer(study: Study, goal: str, content: Measured) -> str:
     """The first box in words, and how sure it is."""
     share = content["missed"] / content["runs"]
-    first = content["boxes"][0] if content["boxes"] else {"p": 1.0, "limits": []}
+    first: Measured = content["boxes"][0] if content["boxes"] else {"p": 1.0, "limits": []}
     whole = f"Under this plan {_twentieths(share)} runs miss {goal}."
     if not first["limits"]:
         return (

@@ -117,7 +117,7 @@ def _ranking(design: Sensitivity, found: Indices) -> list[dict[str, Any]]:
         return []
     ranks: list[Rank] = ranking(totals, found.resampled, NAMED)
     return [
-        {"input": design.factors[one.index], "share": one.share, "times": one.times if np.isfinite(one.times) else None}
+        {"input": design.factors[one.input], "share": one.share, "times": one.times if np.isfinite(one.times) else None}
         for one in ranks
     ]
 

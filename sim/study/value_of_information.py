@@ -33,9 +33,7 @@ def finish(run: Run, study: Study, sub: Callable[[dict[str, Any], str, Path], in
     common = numbers[0]
     for one in numbers[1:]:
         common = np.intersect1d(common, one)
-    sides = [
-        side.take(np.flatnonzero(np.isin(number, common))) for side, number in zip(sides, numbers, strict=True)
-    ]
+    sides = [side.take(np.flatnonzero(np.isin(number, common))) for side, number in zip(sides, numbers, strict=True)]
     if len(common) < FEWEST:
         return {
             "answer": f"No answer: {len(common)} runs of each plan are too few to learn from; take at least {FEWEST}.",
@@ -112,8 +110,8 @@ def _answer(study: Study, one: dict[str, Any]) -> str:
          f"{said(unit, item['high'])})" for item in told]
     )  # fmt: skip
     return (
-        f"{start} Worth finding out first: {listed}. Knowing everything that is unknown, but not what is luck, would be "
-        f"worth {said(unit, everything['value'])} ({said(unit, everything['low'])} to "
+        f"{start} Worth finding out first: {listed}. Knowing everything that is unknown, but not what is luck, would "
+        f"be worth {said(unit, everything['value'])} ({said(unit, everything['low'])} to "
         f"{said(unit, everything['high'])})."
     )
 
