@@ -112,18 +112,11 @@ def evppi(inputs: Mapping[str, Floats], values: Floats, resamples: int, rng: np.
         raw = gain(design, values)
         again = np.array([gain(design, values, weight) for weight in weights])
         bias = float(again.mean()) - raw
+        nothing = 1e-9 * float(np.ptp(values))  # what rounding leaves of a value of 0
         inner = np.quantile(again, [0.025, 0.975])
         low, high = min(inner[0], 2 * raw - inner[1]), max(inner[1], 2 * raw - inner[0])
         fitted = design @ np.linalg.lstsq(design, values, rcond=None)[0]
-        found.append(
-            Worth(
-                name,
-                max(0.0, raw - bias),
-                max(0.0, low),
-                max(0.0, high, raw - bias),
-                raw,
-                bias,
-                float(np.mean(fitted.argmax(axis=1) != chosen)),
-            )
-        )
+        changes = float(np.mean(fitted.argmax(axis=1) != chosen))
+        value, low, high = (x if x > nothing else 0.0 for x in (raw - bias, low, max(high, raw - bias)))
+        found.append(Worth(name, value, low, high, raw, bias, changes))
     return [*sorted(found[:-1], key=lambda one: (-one.value, one.name)), found[-1]]

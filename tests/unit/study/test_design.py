@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from sim.config import compose_config, plain, read_study
-from sim.study import design
 from sim.model.parameters import STATE, held
+from sim.study import design
 from sim.study.design import LEVELS, Sensitivity, designed, points, uniforms
 from sim.study.montecarlo import replicate
 from tests.helpers import config, study
@@ -138,7 +138,8 @@ def test_a_point_sets_what_its_inputs_say(screen):
 
 
 def test_moving_the_hubs_under_way_leaves_the_parameters_alone(screen):
-    cfg = config({"study": screen.study.study.model_dump(), "design": "sensitivity", "end": "2025-11-30", "goals": {}})
+    plan = screen.study.study.model_dump() | {"outcomes": ["hubs_open"]}
+    cfg = config({"study": plan, "design": "sensitivity", "end": "2025-11-30", "goals": {}})
     world = read_study(cfg)
     screen = Sensitivity(world)
     base, low, high = (
