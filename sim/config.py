@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from sim.errors import InputError
 from sim.model.distributions import Distribution
 from sim.model.metrics import metrics
-from sim.model.parameters import Group, Parameter, World, walk
+from sim.model.parameters import Group, Parameter, World, allowed_values, walk
 from sim.sources import CONF, EXPERIMENTS, register
 
 STATES = "start.states_file"
@@ -341,8 +341,10 @@ class Study(World):
         if spec.per != "run":
             raise ValueError(f"study.levers: {path} is drawn per {spec.per}, which no plan can set")
         if not spec.low <= low < high <= spec.high:
-            raise ValueError(f"study.levers.{path}: should be two numbers in order, from {spec.low:g} to "
-                             f"{spec.high:g} ({spec.unit}); got {low:g} and {high:g}")  # fmt: skip
+            raise ValueError(
+                f"study.levers.{path}: should be two numbers in order, each {allowed_values(spec)} ({spec.unit}); "
+                f"got {low:g} and {high:g}"
+            )
 
     @property
     def judged(self) -> list[datetime.date]:

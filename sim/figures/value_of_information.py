@@ -53,6 +53,6 @@ def draw(run: Run, folder: Path) -> list[Path]:
         axes.set_ylim(len(shown) - 0.5, -0.5)
         axes.set_xlim(0)
         axes.set_xlabel("points of chance" if one["unit"] == "chance" else one["unit"])
-        axes.set_title(style.wrap(f"{words.capital(one['label'])}: {one['best']} as things stand", 68), fontsize=10)
+        axes.set_title(style.wrap(f"{words.capital(one['label'])}: {one['best']} as things stand", 50), fontsize=10)
         style.label_right(axes, labels)
     return style.save(figure, folder, "value_of_information", run, columns)

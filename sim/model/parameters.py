@@ -85,7 +85,7 @@ def read(raw: Any, spec: Spec) -> Parameter:
     for key, declared in (("unit", spec.unit), ("per", spec.per)):
         if raw.get(key, declared) != declared:
             raise ValueError(f"{key} must be {declared!r} here, got {raw[key]!r}")
-    value, allowed = raw["value"], _allowed(spec)
+    value, allowed = raw["value"], allowed_values(spec)
     if isinstance(value, list):
         value = distributions.parse(value)
         low, high = value.low, value.high
@@ -102,7 +102,8 @@ def read(raw: Any, spec: Spec) -> Parameter:
     return Parameter(value, str(raw.get("source", OVERRIDDEN)), spec)
 
 
-def _allowed(spec: Spec) -> str:
+def allowed_values(spec: Spec) -> str:
+    """Bounds of a parameter in words."""
     if spec.high < inf:
         return f"between {spec.low:g} and {spec.high:g}"
     return "more than 0" if spec.low == POSITIVE else f"at least {spec.low:g}"

@@ -42,7 +42,8 @@ def test_sensitivity(folder, tmp_path, saved, cut_off):
         "luck": {"value": 0.4, "low": 0.3, "high": 0.5, "n": 100}, "sd": 10.0, "ranking": [],
         "indices": [{**item, **interval("first", 0.2), **interval("total", 0.3)} for item in inputs],
         "effects": [{**item, **interval("mu", -3.0), **interval("mu_star", 3.0), "sigma": 1.0} for item in inputs],
-        "swings": [{**item, "at_low": 0.1, "at_high": 120_000.0, **interval("low_end", -4.0), **interval("high_end", 6.0),
+        "swings": [{**item, "at_low": 0.1, "at_high": 120_000.0, **interval("low_end", -4.0),
+                    **interval("high_end", 6.0),
                     **interval("swing", 10.0)} for item in inputs],
         "as_drawn": {"value": 100.0, "low": 90.0, "high": 110.0, "n": 20},
     }  # fmt: skip
@@ -74,8 +75,8 @@ def test_value_of_information(folder, tmp_path, saved, cut_off):
         return {"name": f"a.{i}", "about": text, "value": 1.0 - 0.2 * i, "low": 0.2, "high": 1.2}
 
     decision = {
-        "label": "to go ahead with more money only if 250 hubs by the end of 2027 are likelier than 1 in 4", "unit": "jobs",
-        "best": "seat subsidy", "inputs": [known(i, text) for i, text in enumerate(FOUR)],
+        "label": "to go ahead with more money only if 250 hubs by the end of 2027 are likelier than 1 in 4",
+        "unit": "jobs", "best": "seat subsidy", "inputs": [known(i, text) for i, text in enumerate(FOUR)],
         "everything": known(0, "everything unknown"),
     }  # fmt: skip
     content = {"decisions": {"one": decision, "two": decision | {"unit": "chance"}, "three": {"inputs": []}}}
