@@ -30,10 +30,12 @@ def settle(site: Site, now: float, member_ramp: float, employee_ramp: float) -> 
     """
     days = now - site.settled
     site.settled = now
-    heads, decay = site.members, exp(-days / member_ramp)
-    gap = heads - site.productive_members
-    site.productive_members = heads - gap * decay
-    usd = site.usd_member * (heads * days - gap * member_ramp * (1.0 - decay))
+    usd = 0.0
+    if heads := site.members:  # firms' parks have none
+        decay = exp(-days / member_ramp)
+        gap = heads - site.productive_members
+        site.productive_members = heads - gap * decay
+        usd = site.usd_member * (heads * days - gap * member_ramp * (1.0 - decay))
     heads, decay = site.employees, exp(-days / employee_ramp)
     gap = heads - site.productive_employees
     site.productive_employees = heads - gap * decay

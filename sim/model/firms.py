@@ -77,6 +77,7 @@ class Firms:
     def open(self, site: Site, sizes: list[int], exports_per_job: float) -> None:
         """Open a park with units meant for these numbers of people, all vacant."""
         now = self.env.now
+        self.world.admit(len(sizes))
         site.enter(State.open, now)
         site.opened = site.settled = now
         site.seats = sum(sizes)
@@ -93,40 +94,39 @@ class Firms:
         ahead = u_phase * self.round_days
         women = binomial_quantile(u_women, staff, self.women)
         self._arrive(unit, staff, women, self._productive(self.round_days - ahead))
-        self._change(unit, staff, women, start=staff)
+        self._book(unit, staff, staff)
         unit.wanted = staff / self.filled
         unit.last_round = self.env.now - (self.round_days - ahead)
-        self.env.process(self.lease(unit, rounds, ahead))
+        self.env.process(self.tenancies(unit, rounds, ahead))
 
     def offer(self, unit: Unit, share_let: float, mean_days: float) -> None:
         """Offer a vacant unit: it is wanted at all with probability `share_let`, after an exponential time."""
         rounds = self._draws(unit)
         u_wanted, u_days, *_ = next(rounds)
         if u_wanted < share_let:
-            self.env.process(self.vacancy(unit, rounds, -log1p(-u_days) * mean_days))
+            self.env.process(self._let(unit, rounds, -log1p(-u_days) * mean_days))
 
     def _draws(self, unit: Unit) -> Draws:
         return self.world.streams.groups(Purpose.FIRM, unit.site.entity, DRAWS_PER_ROUND, part=unit.number)
 
-    def vacancy(self, unit: Unit, rounds: Draws, days: float) -> Process:
-        """Leave a unit vacant for so long; then let it."""
+    def _let(self, unit: Unit, rounds: Draws, days: float) -> Process:
+        """Leave a unit vacant for so long; then let it, and ever again."""
         yield self.env.timeout(days)
-        us = next(rounds)
-        self._move_in(unit, us)
-        unit.last_round = self.env.now
-        self.env.process(self.lease(unit, rounds, us[0] * self.round_days))
+        yield from self.tenancies(unit, rounds, self._move_in(unit, next(rounds)))
 
-    def lease(self, unit: Unit, rounds: Draws, days: float) -> Process:
-        """Run a firm in its unit: hiring rounds, the first after so many days, until it is gone."""
+    def tenancies(self, unit: Unit, rounds: Draws, days: float) -> Process:
+        """Run a unit: hiring rounds, the first after so many days, until the firm is gone; a vacancy; the next firm."""
         env = self.env
-        yield env.timeout(days)
-        us = next(rounds)
-        while unit.let:
-            self.round(unit, us)
+        while True:
+            yield env.timeout(days)
+            us = next(rounds)
             if unit.let:
-                yield env.timeout(self.round_days)
-                us = next(rounds)
-        env.process(self.vacancy(unit, rounds, self.vacant_months(us[8]) * DAYS_PER_MONTH))
+                self.round(unit, us)
+            if unit.let:
+                days = self.round_days
+            else:
+                yield env.timeout(self.vacant_months(us[8]) * DAYS_PER_MONTH)
+                days = self._move_in(unit, next(rounds))
 
     def round(self, unit: Unit, us: tuple[float, ...]) -> None:
         """Hold one hiring round of a firm: it may leave; else it grows or shrinks, loses people and hires.
@@ -149,7 +149,8 @@ class Firms:
                 self._change(unit, staff - leavers, women - women_leave)
                 hiring.employees_leave(site, leavers, u_return)
         if leaves:
-            self._change(unit, 0, 0, brought=0)
+            self._change(unit, 0, 0)
+            self._book(unit, unit.start, 0)
             unit.let = False
             return
         step = self.drift * days + self.volatility * sqrt(days) * _normal_quantile(u_growth)
@@ -161,13 +162,15 @@ class Firms:
                 hired_women = binomial_quantile(u_hire, hired, site.women_hires_share)
                 self._change(unit, unit.staff + hired, unit.women + hired_women)
 
-    def _move_in(self, unit: Unit, us: tuple[float, ...]) -> None:
+    def _move_in(self, unit: Unit, us: tuple[float, ...]) -> float:
         """Let a firm into a unit: one from a software technology park, one from other offices, or a new one.
+
+        Return how many days it is until its first round.
 
         Who moves brings his people along: they are no new jobs. A new firm has looked for people for as long as
         lies between two rounds.
         """
-        _, _, u_origin, u_start, u_firm, u_women, u_time, u_fill, _ = us
+        u_phase, _, u_origin, u_start, u_firm, u_women, u_time, u_fill, _ = us
         site, hiring = unit.site, self.world.hiring
         settle(site, self.env.now, hiring.member_ramp, hiring.employee_ramp)
         unit.let = True
@@ -180,6 +183,8 @@ class Firms:
             self._arrive(unit, staff, binomial_quantile(u_women, staff, self.women), self._productive())
         elif hired := hiring.hire(site, staff, self.round_days, u_time, u_fill):
             self._change(unit, hired, binomial_quantile(u_women, hired, site.women_hires_share))
+        unit.last_round = self.env.now
+        return u_phase * self.round_days
 
     def _tenant(self, site: Site, u: float, space: int) -> Unit | None:
         """A firm of the region's software technology parks that would fit, picked with equal chances."""
@@ -198,9 +203,11 @@ class Firms:
         target.ledger.moved_in += staff
         new.wanted = max(new.wanted, float(staff))
         start, brought = old.start + new.start, old.brought
-        self._change(old, 0, 0, start=0, brought=0)
         old.let = False
-        self._change(new, staff, women, start=start, brought=brought)
+        self._change(old, 0, 0)
+        self._book(old, 0, 0)
+        self._change(new, staff, women)
+        self._book(new, start, brought)
 
     def _arrive(self, unit: Unit, staff: int, women: int, productive: float) -> None:
         """Book people who come with their firm from outside the sites, so productive on average."""
@@ -209,17 +216,18 @@ class Firms:
         ledger.region.talent_in += staff
         unit.site.productive_employees += productive * staff
         unit.let = True
-        self._change(unit, staff, women, brought=staff)
+        self._change(unit, staff, women)
+        self._book(unit, unit.start, staff)
 
-    def _change(self, unit: Unit, staff: int, women: int, start: int | None = None, brought: int | None = None) -> None:
-        """Set a firm's staff, and perhaps its jobs on the books, and keep the sums of its park."""
-        site = unit.site
-        site.employees += staff - unit.staff
+    def _change(self, unit: Unit, staff: int, women: int) -> None:
+        """Set a firm's staff, and keep the sums of its park."""
+        site, more = unit.site, staff - unit.staff
+        site.employees += more
+        site.new_jobs += more
         site.women_employees += women - unit.women
-        site.new_jobs -= new_jobs(unit)
         unit.staff, unit.women = staff, women
-        if start is not None:
-            unit.start = start
-        if brought is not None:
-            unit.brought = brought
-        site.new_jobs += new_jobs(unit)
+
+    def _book(self, unit: Unit, start: int, brought: int) -> None:
+        """Set which of a unit's jobs are not new (see `new_jobs`), and keep the sum of its park."""
+        unit.site.new_jobs += max(unit.start, unit.brought) - max(start, brought)
+        unit.start, unit.brought = start, brought

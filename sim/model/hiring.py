@@ -148,11 +148,10 @@ class Hiring:
         """
         found = binomial_quantile(u_fill, vacancies, 1.0 - self.unfilled(days, u_time))
         ledger = site.ledger
-        talent = ledger.region.talent
-        hired = min(found, int(talent.level))
+        hired = min(found, ledger.region.talent)
         ledger.short += found - hired
         if hired:
-            talent.get(hired)
+            ledger.region.talent -= hired
             ledger.joins += hired
             ledger.employees_hired += hired
         return hired
@@ -170,5 +169,4 @@ class Hiring:
         ledger.employees_left += leavers
         returning = binomial_quantile(u, leavers, self.return_share)
         ledger.region.talent_out += leavers - returning
-        if returning:
-            ledger.region.talent.put(returning)
+        ledger.region.talent += returning

@@ -3,7 +3,9 @@
 from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from math import isclose
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -150,16 +152,17 @@ class Recorder:
     def _check_regions(self) -> None:
         """Talent in = employed + left + pool, over all sites of a region."""
         employed = dict.fromkeys(self.world.regions, 0)
-        starts = sum(unit.start for ledger in self.ledgers for site in ledger.open_sites for unit in site.units)
+        units = (site.units for ledger in self.ledgers for site in ledger.open_sites)
+        starts = sum(map(attrgetter("start"), chain.from_iterable(units)))
         if starts != sum(ledger.before_jobs for ledger in self.ledgers):
             raise ConservationError(f"jobs on the start date {starts} on the books of units")
         for ledger in self.ledgers:
             employed[ledger.region.name] += sum(site.employees for site in ledger.open_sites)
         for name, region in self.world.regions.items():
-            if region.talent_in != employed[name] + region.talent_out + region.talent.level:
+            if region.talent_in != employed[name] + region.talent_out + region.talent:
                 raise ConservationError(
                     f"{name}: talent in {region.talent_in} = employed {employed[name]} + out {region.talent_out} + "
-                    f"pool {region.talent.level}"
+                    f"pool {region.talent}"
                 )
 
     def finish(self) -> Record:

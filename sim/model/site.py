@@ -85,7 +85,7 @@ class Region:
     remote: bool
     large_city_share: float
     contractors: simpy.Resource
-    talent: simpy.Container
+    talent: int  # people there who look for a job; who hires takes as many as there are, nobody queues
     demand: float = 1.0  # share of demand left by shocks that hit only this region
     talent_in: int = 0  # people who ever came onto the regional market, or into a site from a job elsewhere
     talent_out: int = 0  # people who left it for good

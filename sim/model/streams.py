@@ -9,6 +9,7 @@ added, and two scenarios share every dice roll they have in common (common rando
 from array import array
 from collections.abc import Iterator
 from enum import IntEnum
+from itertools import chain, count
 from typing import Any
 
 import numpy as np
@@ -79,9 +80,6 @@ class Streams:
         `part` tells the parts of an entity apart, as the units of a park. A group is always used whole, so that round
         7 draws the same numbers whatever happened in rounds 1 to 6.
         """
-        number = 0
-        while True:
-            # An array, because the garbage collector would visit every float of a list again and again.
-            uniforms = array("d", self._draw(purpose, entity, part, size * per_block, number).tobytes())
-            yield from zip(*[iter(uniforms)] * size, strict=True)  # the next `size` of them each time
-            number += 1
+        # Arrays, because the garbage collector would visit every float of a list again and again.
+        draws = (self._draw(purpose, entity, part, size * per_block, number).tobytes() for number in count())
+        return chain.from_iterable(zip(*[iter(array("d", block))] * size, strict=True) for block in draws)

@@ -8,6 +8,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from sim.model.clock import month_starts
+from sim.model.parameters import ANYTHING
 from sim.model.site import Region
 
 if TYPE_CHECKING:
@@ -24,12 +25,12 @@ def stock(world: "World", share: float) -> int:
     """People on the market at the beginning: what the year's inflow and the outflow balance at."""
     if world.p.talent.outflow == 0:
         return 0
-    return round(sum(yearly_inflow(world)) * share / 12 / world.p.talent.outflow)
+    return round(min(ANYTHING, sum(yearly_inflow(world)) * share / 12 / world.p.talent.outflow))
 
 
 def talent_flow(world: "World", region: Region, share: float) -> Generator[Any, Any, None]:
     """Once a month let people onto the regional market and off it. Fractions of people are carried over."""
-    env, p, pool = world.env, world.p.talent, region.talent
+    env, p = world.env, world.p.talent
     graduates, trainees = (people * share for people in yearly_inflow(world))
     places = world.p.initiative.training_places * p.hub_ready_share * share  # begun on the start date
     season = {1: p.january_share, 7: 1.0 - p.january_share}
@@ -37,17 +38,15 @@ def talent_flow(world: "World", region: Region, share: float) -> Generator[Any, 
     yield env.timeout(world.begin - env.now)
     for first_day in month_starts(world.clock.date(env.now)):
         yield env.timeout(world.clock.noon(first_day) - env.now)
-        owed_out += pool.level * p.outflow
-        leave = min(int(owed_out), int(pool.level))
+        owed_out += region.talent * p.outflow
+        leave = min(int(owed_out), region.talent)
         owed_out -= leave
-        if leave:
-            pool.get(leave)
-            region.talent_out += leave
+        region.talent -= leave
+        region.talent_out += leave
         owed_in += graduates * season.get(first_day.month, 0.0) + trainees / 12
         if env.now > 0:
             owed_in += places / 12
         arrive = int(owed_in)
         owed_in -= arrive
-        if arrive:
-            pool.put(arrive)
-            region.talent_in += arrive
+        region.talent += arrive
+        region.talent_in += arrive

@@ -4,7 +4,6 @@ import ast
 from pathlib import Path
 
 import pytest
-import simpy
 
 from sim.model import hiring, record, rollout
 from sim.model.firms import Firms
@@ -56,16 +55,18 @@ def an_employee_who_leaves_is_not_counted(patch):
 
 @sabotage
 def people_who_return_do_not_reach_the_pool(patch):
-    put = simpy.Container.put
-    patch.setattr(
-        simpy.Container, "put", lambda self, amount: put(self, amount - 1) if amount == 1 + int(amount - 1) > 1
-        else put(self, amount)
-    )  # fmt: skip
+    def lose(self, site, leavers, *_):
+        site.ledger.region.talent -= leavers > 0
+
+    after(patch, Hiring, "employees_leave", lose)
 
 
 @sabotage
 def talent_appears_from_nowhere(patch):
-    after(patch, World, "_start_processes", lambda self: next(iter(self.regions.values())).talent.put(1))
+    def appear(self):
+        next(iter(self.regions.values())).talent += 1
+
+    after(patch, World, "_start_processes", appear)
 
 
 @sabotage

@@ -130,7 +130,7 @@ def test_closing_sends_everybody_home():
     leavers = sum(ledger.leavers for ledger in ledgers(world))
     assert metric([record], "jobs_supported") == metric([record], "jobs_created") - leavers
     for ledger in ledgers(world):  # who left a firm looks for a job here again
-        assert ledger.employees_left == 0 or ledger.region.talent.level > 0
+        assert ledger.employees_left == 0 or ledger.region.talent > 0
 
 
 def test_a_closed_site_has_exported_until_it_closed():
