@@ -43,7 +43,7 @@ def _tradeoff(run: Run, folder: Path, content: dict[str, Any]) -> list[Path]:
         axes.plot(x, y, "-", color=colour, linewidth=0.8, alpha=0.6)
         axes.scatter(x, y, s=22, color=colour, zorder=3)
     labels = [Label(base, f"all runs: {words.percent(base)}", style.GREY)]
-    for key, colour, said in (("density", style.ORANGE, "found"), ("checked_density", style.BLUE, "checked")):
+    for key, colour, said in (("density", style.ORANGE, "found with"), ("checked_density", style.BLUE, "checked on")):
         last = [row for row in rows if row[key] is not None][-1]
         axes.annotate(
             said, (last[key.replace("density", "coverage")], last[key]), (6, 0), textcoords="offset points",
