@@ -46,8 +46,8 @@ def _tradeoff(run: Run, folder: Path, content: dict[str, Any]) -> list[Path]:
     for key, colour, said in (("density", style.ORANGE, "found with"), ("checked_density", style.BLUE, "checked on")):
         last = [row for row in rows if row[key] is not None][-1]
         axes.annotate(
-            said, (last[key.replace("density", "coverage")], last[key]), (8, 9 if key == "density" else -9), textcoords="offset points",
-            color=colour, fontsize=style.SMALL, va="center",
+            said, (last[key.replace("density", "coverage")], last[key]), (8, 9 if key == "density" else -9),
+            textcoords="offset points", color=colour, fontsize=style.SMALL, va="center",
         )  # fmt: skip
     title = "No box of parameters tells the runs that fail from the others"
     first = content["boxes"][0] if content["boxes"] else {"limits": []}
