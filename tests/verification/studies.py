@@ -45,7 +45,7 @@ def indices_without_luck(level):
 
 @check
 def evppi_of_normal_options(level):
-    """The expected value of perfect information about a parameter has its closed form.
+    """The value of knowing a normal effect has its closed form.
 
     Theory: an option worth 0 against one worth a normal value with mean 0.3 and standard deviation s by the parameter,
     and luck besides: knowing the parameter is worth 0.3 F(0.3 / s) + s f(0.3 / s) - 0.3, with F and f of the standard
@@ -77,7 +77,7 @@ def evppi_of_normal_options(level):
 
 @check
 def boxes_of_nothing(level):
-    """Where outcomes do not depend on the parameters, a box is found as often as its p-value says.
+    """Boxes are found in nothing as often as their p-value says.
 
     Theory: a permutation p-value is at most k / 20 with probability k / 20 at most, whatever is looked for (Phipson
     and Smyth 2010).
