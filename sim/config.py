@@ -3,7 +3,7 @@
 import datetime
 import difflib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from functools import lru_cache
 from hashlib import sha256
@@ -22,8 +22,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from sim.analysis.costs import names
 from sim.errors import InputError
+from sim.model.distributions import Distribution
 from sim.model.metrics import metrics
-from sim.model.parameters import Group, Parameter, World, walk
+from sim.model.parameters import Group, Parameter, World, allowed_values, walk
 from sim.sources import CONF, EXPERIMENTS, register
 
 STATES = "start.states_file"
@@ -315,6 +316,72 @@ class Bottlenecks(Plan):
     group_replications: int = Field(ge=2)
 
 
+class Sensitivity(Plan):
+    """What matters: Sobol indices, elementary effects and a tornado, in rounds of one design (`sim.study.design`).
+
+    `parameters` are the uncertain ones that are looked at (none: every one drawn per run; the others then count as
+    luck), `levers` those of the planners, with the ends of what they may be. Every outcome is a goal, for its chance,
+    or a metric, for its mean on the last judged date. A round has `rows` rows of Saltelli's design and `trajectories`
+    of Morris's, each point with `lucks` replications, and `pairs` of everything drawn for the tornado; there are as
+    many rounds as `replications` allow.
+    """
+
+    kind: Literal["sensitivity"]
+    outcomes: list[str] = Field(min_length=1)
+    parameters: list[str]
+    levers: dict[str, tuple[float, float]]
+    lucks: int = Field(ge=2)
+    rows: int = Field(ge=1)
+    trajectories: int = Field(ge=1)
+    pairs: int = Field(ge=1)
+    resamples: int = Field(ge=100)
+
+
+class Discover(Plan):
+    """Where it fails: boxes of uncertain parameters in which runs miss `goal` (PRIM; `sim.analysis.discover`).
+
+    `parameters` may be in the limits of a box (none: every one drawn per run), and so may the columns METRIC@DATE of
+    tables/runs in `also`. A step peels off the share `peel` of a box, which keeps the share `least` of the runs; the
+    last box that holds the share `coverage` of the misses is chosen, up to `boxes` times.
+    """
+
+    kind: Literal["discover"]
+    goal: str
+    parameters: list[str]
+    also: list[str]
+    coverage: float = Field(gt=0, lt=1)
+    peel: float = Field(gt=0, le=0.5)
+    least: float = Field(gt=0, lt=1)
+    boxes: int = Field(ge=1)
+    permutations: int = Field(ge=19)
+
+
+class Decision(Plan):
+    """A choice among plans (scenarios of the sweep; none: all), by the expectation of `value`.
+
+    `value` is a weight for each goal (1 if it is met) and metric (on the last judged date). With `bar`, the choice is
+    whether to go ahead with the one plan: only if it is worth more than the bar.
+    """
+
+    label: str
+    unit: str
+    value: dict[str, float] = Field(min_length=1)
+    plans: list[str] = []
+    bar: float | None = Field(default=None, allow_inf_nan=False)
+
+
+class ValueOfInformation(Plan):
+    """What to find out first: what knowing a parameter would be worth for decisions among the plans of the sweep."""
+
+    kind: Literal["value_of_information"]
+    decisions: dict[str, Decision] = Field(min_length=1)
+    parameters: list[str]
+    resamples: int = Field(ge=100)
+
+
+Kind = MonteCarlo | Calibrate | Plans | Solve | Bottlenecks | Sensitivity | Discover | ValueOfInformation
+
+
 def _alternative(key: str, value: Any) -> str:
     """A lever and its value in words; an option of a config group speaks for itself."""
     return str(value) if key in GROUPS else f"{key}={value}"
@@ -336,8 +403,8 @@ class Study(World):
     record_on: list[datetime.date]
     observations: str | None
     tables: list[Literal["runs", "monthly", "sites"]]
-    study: MonteCarlo | Calibrate | Plans | Solve | Bottlenecks = Field(discriminator="kind")
-    design: Literal["random", "sobol"]
+    study: Kind = Field(discriminator="kind")
+    design: Literal["random", "sobol", "sensitivity"]
     designed: list[str]
     sweep: Sweep
     out: Path | None
@@ -374,6 +441,92 @@ class Study(World):
                 "made for independent runs and no other question, got one"
             )
         return self
+
+    def _check_study(self) -> "Study":
+        plan = self.study
+        if isinstance(plan, Sensitivity):
+            self._check_names("study.outcomes", plan.outcomes)
+            self._check_drawn(plan.parameters)
+            for path, (low, high) in plan.levers.items():
+                self._check_lever(path, low, high)
+            if self.design != "sensitivity":
+                raise ValueError(f"design should be sensitivity for this kind of study, got {self.design}")
+        elif self.design == "sensitivity":
+            raise ValueError(f"design sensitivity is for study=sensitivity, got study {plan.kind}")
+        if isinstance(plan, Discover):
+            self._check_names("study.goal", [plan.goal], goals_only=True)
+            self._check_drawn(plan.parameters)
+        if isinstance(plan, ValueOfInformation):
+            for name, one in plan.decisions.items():
+                self._check_names(f"study.decisions.{name}.value", one.value)
+        return self
+
+    def check_plans(self) -> None:
+        """Whether a study can work: enough replications, plans for every decision (a scenario knows of no other).
+
+        Raises
+        ------
+        InputError
+            If not, or if what is asked about is no uncertain parameter (a plan may still set it).
+        """
+        if isinstance(self.study, Sensitivity):
+            from sim.study.design import LEAST_ROUNDS
+            from sim.study.design import Sensitivity as Design
+
+            least = LEAST_ROUNDS * Design(self).size
+            if self.replications < least and self.only is None:
+                raise InputError(
+                    f"replications: should be at least {least:,}, {LEAST_ROUNDS} rounds of the design; smaller rounds "
+                    f"have smaller study.rows, trajectories, pairs or lucks (got {self.replications:,})"
+                )
+        if not isinstance(self.study, ValueOfInformation):
+            return
+        try:
+            self._check_drawn(self.study.parameters)
+        except ValueError as error:
+            raise InputError(str(error)) from None
+        names = self.sweep.names()
+        for name, one in self.study.decisions.items():
+            where = f"study.decisions.{name}"
+            for chosen in one.plans:
+                if chosen not in names:
+                    raise InputError(f"{where}.plans: should be of {', '.join(names)} (got {chosen!r})")
+            number = len(one.plans or names)
+            if (number != 1) if one.bar is not None else (number < 2):
+                raise InputError(f"{where}: needs two plans or more to choose from, or one and a bar (got {number})")
+
+    def _check_names(self, where: str, names: Iterable[str], goals_only: bool = False) -> None:
+        known = [*self.goals, *([] if goals_only else metrics(self.systems))]
+        for name in names:
+            if name not in known:
+                near = _nearest(name, known, "")
+                raise ValueError(f"{where}: should be {'' if goals_only else 'a metric or '}one of the goals "
+                                 f"{', '.join(self.goals) or '(none)'}{near}; got {name!r}")  # fmt: skip
+
+    def _check_drawn(self, paths: Iterable[str]) -> None:
+        declared = dict(walk(self))
+        for path in paths:
+            if path not in declared:
+                raise ValueError(f"study.parameters: no such parameter{_nearest(path, list(declared))} (got {path!r})")
+            one = declared[path]
+            if one.spec.per != "run" or not isinstance(one.value, Distribution):
+                why = f"is drawn per {one.spec.per}, which is luck" if one.spec.per != "run" else (
+                    f"is the number {one.value:g} here; give it a distribution, {path}.value=[uniform,...]"
+                )  # fmt: skip
+                raise ValueError(f"study.parameters: {path} {why}")
+
+    def _check_lever(self, path: str, low: float, high: float) -> None:
+        declared = dict(walk(self))
+        if path not in declared:
+            raise ValueError(f"study.levers: no such parameter{_nearest(path, list(declared))} (got {path!r})")
+        spec = declared[path].spec
+        if spec.per != "run":
+            raise ValueError(f"study.levers: {path} is drawn per {spec.per}, which no plan can set")
+        if not spec.low <= low < high <= spec.high:
+            raise ValueError(
+                f"study.levers.{path}: should be two numbers in order, each {allowed_values(spec)} ({spec.unit}); "
+                f"got {low:g} and {high:g}"
+            )
 
     @property
     def judged(self) -> list[datetime.date]:
@@ -515,12 +668,12 @@ def _field_names(path: tuple[Any, ...]) -> list[str]:
     return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
 
 
-def _nearest(key: str, known: list[str]) -> str:
+def _nearest(key: str, known: list[str], otherwise: str = "; `sim parameters` lists them") -> str:
     """Hint at the known key that is most like a misspelt one."""
     close = difflib.get_close_matches(key, known, 1, 0.6)
     if not close:  # the right name in the wrong group
         close = [k for k in known if k.rsplit(".", 1)[-1] == key.rsplit(".", 1)[-1]][:1]
-    return f", did you mean {close[0]}?" if close else "; `sim parameters` lists them"
+    return f", did you mean {close[0]}?" if close else otherwise
 
 
 def dotted_keys(node: Any, prefix: str = "") -> list[str]:
@@ -555,6 +708,7 @@ def scenarios(cfg: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]
     study = read_study(cfg)
     sweep = study.sweep
     _check_plans(study)
+    study.check_plans()
     places = {key: where for where, key, _ in sweep.named_values()}
     for key, where in places.items():
         if key.split(".")[0] not in SWEPT and key not in ("start.open_hubs", STATES):

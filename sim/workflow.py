@@ -20,6 +20,9 @@ KINDS = {
     "plans": "sim.study.plans",
     "solve": "sim.study.solve",
     "bottlenecks": "sim.study.bottlenecks",
+    "sensitivity": "sim.study.sensitivity",
+    "discover": "sim.study.discover",
+    "value_of_information": "sim.study.value_of_information",
 }
 """Kinds of studies that go on when their runs are finished, and the module whose `finish` does that; its `check`, if it
 has one, finds mistakes before anything is run.
@@ -122,6 +125,8 @@ def _run(
         if manifest["status"] == "complete" and study.study.kind in KINDS:
             finish = import_module(KINDS[study.study.kind]).finish
             summary = finish(folder.Run(path), study, partial(run, command=[*manifest["command"], "(second part)"]))
+        elif study.study.kind in KINDS:  # its runs are no sample of one world that could be summed up
+            summary = {"answer": "No answer yet: the study needs all of its runs.", "goals": [], "metrics": {}}
         else:
             summary = _summary(study, folder.Run(path), overrides)
         folder.write_json(path / "summary.json", summary)

@@ -21,6 +21,7 @@ def draw_all(run: Run, folder: Path) -> list[Path]:
         calibration,
         claims,
         comparison,
+        discover,
         exports,
         goal_probability,
         hubs_open,
@@ -32,19 +33,28 @@ def draw_all(run: Run, folder: Path) -> list[Path]:
         portfolio_jobs,
         reference_class,
         regions,
+        sensitivity,
         solve,
         sweep_heatmap,
         system_shares,
         tile_map,
         time_use,
+        value_of_information,
         waterfall,
     )
 
     if run.summary.get("cells"):
         return plans.draw(run, folder)
-    kinds = {"calibrate": calibration, "solve": solve, "bottlenecks": bottlenecks}
-    if kind := kinds.get(str((run.config.get("study") or {}).get("kind"))):
-        return kind.draw(run, folder)
+    kinds = {
+        "calibrate": calibration,
+        "solve": solve,
+        "bottlenecks": bottlenecks,
+        "sensitivity": sensitivity,
+        "discover": discover,
+        "value_of_information": value_of_information,
+    }
+    if (kind := (run.config.get("study") or {}).get("kind")) in kinds:
+        return kinds[kind].draw(run, folder)
     if len(run.manifest.get("scenarios") or ()) > 1:
         alternatives = comparison.draw_run(run, folder) if run.summary.get("paired") else []
         return alternatives or sweep_heatmap.draw(run, folder)

@@ -93,7 +93,7 @@ def read(raw: Any, spec: Spec) -> Parameter:
     for key, declared in (("unit", spec.unit), ("per", spec.per)):
         if raw.get(key, declared) != declared:
             raise ValueError(f"{key} must be {declared!r} here, got {raw[key]!r}")
-    value, allowed = raw["value"], _allowed(spec)
+    value, allowed = raw["value"], allowed_values(spec)
     if isinstance(value, list):
         value = distributions.parse(value)
         low, high, whole = value.low, _most(value), value.whole
@@ -118,7 +118,8 @@ def _most(value: Distribution) -> float:
         return inf
 
 
-def _allowed(spec: Spec) -> str:
+def allowed_values(spec: Spec) -> str:
+    """Bounds of a parameter in words."""
     return f"at least {spec.low:g}" if spec.high >= ANYTHING else f"between {spec.low:g} and {spec.high:g}"
 
 
@@ -486,8 +487,40 @@ def walk(group: BaseModel, prefix: str = "") -> Iterator[tuple[str, Parameter]]:
                     yield from walk(item, f"{prefix}{name}.{key}.")
 
 
+STATE = "start.states"
+"""What designs call the choice among the states of the start date."""
+
+
+def state_known(world: World, streams: Streams, uniforms: Mapping[str, float] | None = None) -> Known | None:
+    """Which of the states that the start date may have been in a replication begins with.
+
+    Under a design they are in order of the hubs under way, so that a low uniform means few of them.
+    """
+    states = world.start.states
+    if not states:
+        return None
+    if uniforms and STATE in uniforms:
+        return sorted(states, key=lambda one: (len(one.hubs), one.balance))[int(uniforms[STATE] * len(states))]
+    (u,) = streams.block(Purpose.BACKLOG, 0, 1)
+    return states[int(u * len(states))]
+
+
+def held(world: World) -> list[str]:
+    """Paths of the parameters that come with the state of the start date: still distributed as they were before."""
+    declared = dict(walk(world)) if world.start.states else {}
+    return [
+        path
+        for path in (world.start.states[0].parameters if world.start.states else ())
+        if path in world.start.prior and str(distributions.parse(world.start.prior[path])) == str(declared[path].value)
+    ]
+
+
 def realise(
-    world: World, streams: Streams, known: Known | None = None, uniforms: Mapping[str, float] | None = None
+    world: World,
+    streams: Streams,
+    known: Known | None = None,
+    uniforms: Mapping[str, float] | None = None,
+    fixed: Mapping[str, float] | None = None,
 ) -> tuple[SimpleNamespace, dict[str, float]]:
     """Draw what is drawn per run.
 
@@ -499,6 +532,8 @@ def realise(
         State of the start date, with parameters that go with it.
     uniforms
         Dotted path -> uniform, where a design says it instead of the parameter's stream.
+    fixed
+        Dotted path -> value, where a design says even that.
 
     Returns
     -------
@@ -516,6 +551,8 @@ def realise(
         value: Any = declared.value
         if declared.spec.per != "run":
             value = value.quantile if isinstance(value, Distribution) else _constant(value)
+        elif fixed and path in fixed:
+            value = drawn[path] = fixed[path]
         elif isinstance(value, Distribution):
             if path in prior and str(prior[path]) == str(value):
                 value = held[path]

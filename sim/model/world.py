@@ -53,11 +53,17 @@ class World:
         System -> region -> books. Systems are `hub`, `stp`, `women_park` and the names of the IT parks.
     """
 
-    def __init__(self, config: parameters.World, streams: Streams, uniforms: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self,
+        config: parameters.World,
+        streams: Streams,
+        uniforms: Mapping[str, float] | None = None,
+        fixed: Mapping[str, float] | None = None,
+    ) -> None:
         self.config = config
         self.streams = streams
-        self.known = self._state_known()
-        self.p, self.drawn = parameters.realise(config, streams, self.known, uniforms or {})
+        self.known = parameters.state_known(config, streams, uniforms)
+        self.p, self.drawn = parameters.realise(config, streams, self.known, uniforms, fixed)
         self.clock = Clock(config.start.date)
         self.stp_lead = self.p.stps.conversion(_NEARLY_ONE) * DAYS_PER_MONTH if config.stps else 0.0
         start = config.start
@@ -84,14 +90,6 @@ class World:
         self._region_bounds = [total / sum(planned) for total in accumulate(planned[:-1])]
         self._region_order = list(self.ledgers["hub"].values())
         self._start_processes()
-
-    def _state_known(self) -> parameters.Known | None:
-        """Which of the states that the start date may have been in this replication begins with."""
-        states = self.config.start.states
-        if not states:
-            return None
-        (u,) = self.streams.block(Purpose.BACKLOG, 0, 1)
-        return states[int(u * len(states))]
 
     def _earliest(self) -> float:
         """When the clock begins: with the hubs, or with what is known of the parks from before."""
@@ -267,6 +265,7 @@ def simulate(
     replication: int,
     record_on: set[date] | None = None,
     uniforms: Mapping[str, float] | None = None,
+    fixed: Mapping[str, float] | None = None,
 ) -> Record:
     """Run one replication.
 
@@ -279,14 +278,17 @@ def simulate(
     record_on
         Dates to record besides the start date, the month ends and the end.
     uniforms
-        Dotted path -> uniform for parameters of the run that are drawn by a design, not by their own stream.
+        Dotted path -> uniform for parameters of the run that are drawn by a design, not by their own stream; under
+        `start.states` the place of the state the run begins with, among all states in order of hubs under way.
+    fixed
+        Dotted path -> value for parameters of the run that a design sets.
 
     Raises
     ------
     ConservationError
         If people, hubs or money got lost or were made up.
     """
-    world = World(config, Streams(seed, replication), uniforms)
+    world = World(config, Streams(seed, replication), uniforms, fixed)
     recorder = Recorder(world, record_dates(config.start.date, config.end, record_on or set()))
     world.env.run(until=world.env.process(recorder.run()))
     return recorder.finish()

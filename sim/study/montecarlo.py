@@ -4,7 +4,7 @@ import gc
 import json
 import logging
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
@@ -23,7 +23,7 @@ from sim.model.record import Record
 from sim.model.world import simulate
 from sim.results.store import to_bytes
 from sim.results.tables import build
-from sim.study.design import uniforms
+from sim.study.design import Point, points
 from sim.study.executor import WorkersDied, run_tasks, workers_for
 
 log = logging.getLogger(__name__)
@@ -78,10 +78,11 @@ class Store(Protocol):
         """Rows of tables/runs of the replications of a scenario below `last`."""
 
 
-def replicate(study: Study, replication: int, uniforms: Mapping[str, float] | None = None) -> Outcome:
-    """Run one replication; whatever goes wrong is part of the outcome."""
+def replicate(study: Study, replication: int, point: Point | None = None) -> Outcome:
+    """Run one replication, at a point of a design; whatever goes wrong is part of the outcome."""
+    luck, uniforms, fixed = point or Point(replication, {}, {})
     try:
-        record = simulate(study, study.seed, replication, set(study.judged), uniforms)
+        record = simulate(study, study.seed, luck, set(study.judged), uniforms, fixed)
         return Outcome(
             replication,
             row=judge(record, study),
@@ -98,7 +99,7 @@ def run_block(block: Block) -> Finished:
     """Run the replications of a block."""
     study = _study(block.config)
     numbers = range(block.first, block.last)
-    designs = uniforms(study, block.first, block.last)
+    designs = points(study, block.first, block.last)
     outcomes = [replicate(study, number, design) for number, design in zip(numbers, designs, strict=True)]
     tables = {name: to_bytes(table) for name, table in build(outcomes, study.start.date).items()}
     return Finished(tables, {one.replication: one.error for one in outcomes if one.error is not None})

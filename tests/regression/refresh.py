@@ -8,7 +8,7 @@ import csv
 from pathlib import Path
 
 from sim.config import experiments, read_study, scenarios
-from sim.study.design import uniforms
+from sim.study.design import points
 from sim.study.montecarlo import replicate
 from tests.helpers import config
 
@@ -31,8 +31,8 @@ def compute(experiment: str) -> Table:
         overrides, variant = variants[number]
         world = read_study(variant)
         label = f"{' '.join(f'{key}={value}' for key, value in overrides.items())}: " if overrides else ""
-        for replication, uniform in enumerate(uniforms(world, 0, REPLICATIONS)):
-            row = replicate(world, replication, uniform).row
+        for replication, point in enumerate(points(world, 0, REPLICATIONS)):
+            row = replicate(world, replication, point).row
             found |= {(str(replication), f"{label}{n}"): "" if x is None else str(x) for n, x in row.items()}
     return found
 

@@ -4,6 +4,7 @@ Counts, not seconds: they are the same on every machine, however busy. `events` 
 uniforms drawn, `calls` the calls of Python functions of sim and simpy.
 """
 
+import gc
 import json
 import sys
 from pathlib import Path
@@ -37,6 +38,7 @@ def count(experiment: str) -> dict[str, int]:
     with mock.patch.object(Streams, "_draw", drawn):
         living, _ = inhabit(world, Streams(SEED, 0))
     work["events"] = next(living.env._eid)
+    gc.collect()  # closing the processes of worlds left over from before would be counted too
     before = sys.getprofile()
     sys.setprofile(called)
     try:

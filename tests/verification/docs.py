@@ -24,6 +24,7 @@ GROUPS = {
     "streams": "Random streams",
     "coverage": "Intervals and comparisons",
     "plans": "The cheapest plan",
+    "studies": "Studies that explain",
 }
 
 

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from scipy.special import ndtri, stdtrit
 
-from sim.analysis import compare, intervals, precision, solve
+from sim.analysis import compare, discover, intervals, precision, sensitivity, solve, value_of_information
 from sim.model import exports, programme, rollout, world
 from sim.model.firms import Firms
 from sim.model.hiring import Hiring
@@ -161,3 +161,29 @@ def lower_target(patch):
     bound, logit = solve.lower_bound, solve.logit
     patch.setattr(solve, "lower_bound", lambda *args: bound(*args) + 0.08)
     patch.setattr(solve, "logit", lambda p: logit(p - 0.08))
+
+
+@fault("luck is left in the Sobol indices", "products of runs with the same luck", "indices_without_luck")
+def luck_in_the_indices(patch):
+    patch.setattr(sensitivity, "cross", lambda u, v: (u * v).mean(-1))
+
+
+@fault("the value of information is that of knowing luck too", "no regression", "evppi_of_normal_options")
+def luck_can_be_found_out(patch):
+    patch.setattr(value_of_information, "gain", lambda x, v, w=None: v.max(axis=1).mean() - v.mean(axis=0).max())
+
+
+@fault("a box is compared with shuffled outcomes that are too rare", "half of the cases", "boxes_of_nothing")
+def lenient_boxes(patch):
+    def halved(x, y, share, least, coverage):
+        box = discover.densest(peel(x, y, share, least), x, y, coverage)
+        return discover.measure(box, x, y).density.value
+
+    peel = discover.peel
+
+    def half(x, y, share, least, coverage, times, rng):
+        seen = halved(x, y, share, least, coverage)
+        rarer = [rng.permutation(y) & (rng.random(len(y)) < 0.5) for _ in range(times)]
+        return (1 + sum(halved(x, one, share, least, coverage) >= seen for one in rarer)) / (times + 1)
+
+    patch.setattr(discover, "chance", half)

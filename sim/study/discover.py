@@ -1,0 +1,180 @@
+"""Where it fails: boxes of uncertain parameters in which a plan misses its goal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sim.analysis import words
+from sim.analysis.discover import Box, chance, find, measure, peel, quasi_p, reproduced
+from sim.analysis.intervals import Floats
+from sim.analysis.tables import finished
+from sim.config import Discover, Study
+from sim.errors import InputError
+from sim.figures.style import write_csv
+from sim.results.folder import Run, write_json
+from sim.study.outcomes import inputs, meaning, missing, outcome, said
+
+HALF_SAMPLES = 20
+FEWEST = 20
+"""With fewer runs that miss the goal, or meet it, in half of all there is nothing to learn from."""
+CHANCE = 0.05
+Measured = dict[str, Any]
+
+
+def finish(run: Run, study: Study, sub: Callable[[dict[str, Any], str, Path], int]) -> dict[str, Any]:
+    """Find boxes on the runs with even numbers and check them on the others; leaves boxes.json and boxes.csv."""
+    plan = study.study
+    assert isinstance(plan, Discover)
+    rows = finished(run.table("runs"))
+    if lacking := missing(rows, plan.also):
+        raise InputError(f"study.also: no such column of tables/runs (got {lacking[0]!r}); record_on has its dates")
+    missed = outcome(rows, study, plan.goal) == 0
+    content: dict[str, Any] = {"goal": plan.goal, "runs": len(missed), "missed": int(missed.sum()), "boxes": []}
+    goal = said(study, plan.goal).removeprefix("the chance of ")
+    few = min(missed.sum(), (~missed).sum()) < 2 * FEWEST
+    if few:
+        answer = _nothing(goal, len(missed), int(missed.sum()))
+    else:
+        found = inputs(rows, study, plan.parameters, plan.also)
+        numbers = rows.column("replication").to_numpy()
+        x = np.column_stack(list(found.values()))
+        content |= _boxes(study, plan, list(found), x, missed, numbers % 2 == 0)
+        answer = _answer(study, goal, content)
+    write_json(run.path / "boxes.json", content)
+    write_csv(run.path / "tables", "boxes", _table(content))
+    return {"answer": answer, "goals": [], "metrics": {}, **content}
+
+
+def _boxes(
+    study: Study, plan: Discover, names: list[str], x: Floats, y: np.ndarray, training: np.ndarray
+) -> dict[str, Any]:
+    """Boxes one after the other, each on the runs that the earlier ones left, until one may be chance."""
+    rule = (plan.peel, plan.least, plan.coverage)
+    boxes: list[dict[str, Any]] = []
+    left = np.ones(len(y), bool)
+    trajectory: list[dict[str, float]] = []
+    for number in range(plan.boxes):
+        here, there = training & left, ~training & left
+        if min(y[here].sum(), (~y[here]).sum(), y[there].sum(), (~y[there]).sum()) < FEWEST:
+            break
+        box = find(x[here], y[here], *rule)
+        rng = np.random.default_rng([study.seed % 2**32, number])
+        p = chance(x[here], y[here], *rule, plan.permutations, rng)
+        if not number:
+            looked = box.limited or list(range(x.shape[1]))
+            path = peel(x[here][:, looked], y[here], plan.peel, plan.least)
+            trajectory = _trajectory(path, x[:, looked], y, here, there)
+        if p > CHANCE or not box.limited:
+            if not number:
+                boxes.append({"p": p, "limits": []})
+            break
+        again = reproduced(x[here], y[here], *rule, HALF_SAMPLES, rng)
+        boxes.append(_described(study, names, box, x, y, here, there, p, again))
+        left &= ~box.holds(x)
+    return {"inputs": names, "coverage_asked": plan.coverage, "trajectory": trajectory, "boxes": boxes}
+
+
+def _trajectory(path: list[Box], x: Floats, y: np.ndarray, here: np.ndarray, there: np.ndarray) -> list[Measured]:
+    """Coverage and density of every box, on the runs it was found with and on the others."""
+    rows = []
+    for box in path:
+        found, checked = measure(box, x[here], y[here]), measure(box, x[there], y[there])
+        rows.append({
+            "inputs_limited": len(box.limited), "mass": found.mass,
+            "coverage": found.coverage.value, "density": found.density.value,
+            "checked_coverage": checked.coverage.value,
+            "checked_density": checked.density.value if checked.density.n else None,
+        })  # fmt: skip
+    return rows
+
+
+def _described(
+    study: Study, names: list[str], box: Box, x: Floats, y: np.ndarray, here: np.ndarray, there: np.ndarray,
+    p: float, again: Floats,
+) -> Measured:  # fmt: skip
+    """A box with its limits, checked on the runs it was not found with."""
+    found, checked = measure(box, x[here], y[here]), measure(box, x[there], y[there])
+    outside = there & ~box.holds(x)
+    quasi = quasi_p(box, x[there], y[there])
+    limits = []
+    for index in sorted(quasi, key=lambda i: quasi[i]):
+        low, high = box.limits[index]
+        text, unit = meaning(study, names[index])
+        limits.append({
+            "input": names[index], "about": text, "unit": unit,
+            "low": low if np.isfinite(low) else None, "high": high if np.isfinite(high) else None,
+            "lowest": float(x[:, index].min()), "highest": float(x[:, index].max()),
+            "quasi_p": quasi[index], "reproduced": float(again[index]),
+        })  # fmt: skip
+    return {
+        "p": p,
+        "found": {"coverage": found.coverage.value, "density": found.density.value, "mass": found.mass},
+        "coverage": dict(zip(("value", "low", "high", "n"), checked.coverage, strict=True)),
+        "density": dict(zip(("value", "low", "high", "n"), checked.density, strict=True)),
+        "mass": checked.mass,
+        "missed_outside": float(y[outside].mean()) if outside.any() else None,
+        "limits": limits,
+    }
+
+
+def limit(one: Measured) -> str:
+    """A limit in words: above 0.31, below 4.2, between the two."""
+    low, high = one["low"], one["high"]
+    if low is not None and high is not None:
+        return f"between {words.number(low)} and {words.number(high)}"
+    return f"above {words.number(low)}" if low is not None else f"below {words.number(high)}"
+
+
+def _twentieths(share: float) -> str:
+    return f"{round(20 * share)} in 20"
+
+
+def _nothing(goal: str, runs: int, missed: int) -> str:
+    """What is said where (almost) all runs end alike."""
+    if missed in (0, runs):
+        how = f"Every one of {runs:,} runs misses" if missed else f"None of {runs:,} runs misses"
+    else:
+        how = f"{missed:,} of {runs:,} runs miss"
+    kind = "nearer to the goal" if 2 * missed > runs else "further from the goal, or a higher goal"
+    return (
+        f"{how} {goal}: there are too few of the other kind to tell them apart by. Take a plan {kind}, so that about "
+        "half of the runs meet it, or more runs."
+    )
+
+
+def _answer(study: Study, goal: str, content: Measured) -> str:
+    """The first box in words, and how sure it is."""
+    share = content["missed"] / content["runs"]
+    first: Measured = content["boxes"][0] if content["boxes"] else {"p": 1.0, "limits": []}
+    whole = f"Under this plan {_twentieths(share)} runs miss {goal}."
+    if not first["limits"]:
+        return (
+            f"{whole} No limits on the uncertain parameters tell the runs that miss from the others better than chance "
+            f"would (p = {first['p']:.2g}): here it is luck that decides."
+        )
+    limits = words.listed([f"{one['about']} {limit(one)} ({one['input']})" for one in first["limits"]])
+    density, coverage = first["density"], first["coverage"]
+    more = len(content["boxes"]) - 1
+    return (
+        f"{whole} It fails above all with {limits}: there {_twentieths(density['value'])} miss it "
+        f"({words.percent(density['low'])} to {words.percent(density['high'])}), elsewhere "
+        f"{_twentieths(first['missed_outside'])}; {words.percent(coverage['value'])} of the runs that miss it are "
+        f"there. Checked on runs it was not found with; chance would find a box as dense in "
+        f"{'less than 1 in 20' if first['p'] < CHANCE else '1 in 20'} tries (p = {first['p']:.2g})."
+        + (f" {more} further box{'es' * (more > 1)} on the rest." if more else "")
+    )
+
+
+def _table(content: Measured) -> dict[str, list[Any]]:
+    """A row a limit."""
+    names = ("input", "low", "high", "lowest", "highest", "unit", "quasi_p", "reproduced")
+    rows = [(number, box, one) for number, box in enumerate(content["boxes"], 1) for one in box["limits"]]
+    return {
+        "box": [number for number, _, _ in rows],
+        **{name: [one[name] for _, _, one in rows] for name in names},
+        **{name: [box[name]["value"] for _, box, _ in rows] for name in ("coverage", "density")},
+    }

@@ -1,0 +1,78 @@
+"""What a study looks at in its runs: outcomes (goals and metrics) and the parameters they may depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from sim.analysis import words
+from sim.analysis.goals import read_goals
+from sim.analysis.intervals import Floats
+from sim.analysis.tables import met
+from sim.config import Study
+from sim.model.parameters import walk
+
+
+def outcome(rows: Any, study: Study, name: str) -> Floats:
+    """A goal as 1 where it is met and 0 elsewhere, or a metric on the last judged date; shape (runs,)."""
+    goals = {goal.name: goal for goal in read_goals({key: one.model_dump() for key, one in study.goals.items()})}
+    if name in goals:
+        return met(rows, goals[name]).astype(np.float64)
+    return rows.column(f"{name}@{study.judged[-1]}").to_numpy().astype(np.float64)
+
+
+def worth(rows: Any, study: Study, value: Mapping[str, float]) -> Floats:
+    """Weighted sum of outcomes, shape (runs,)."""
+    return sum((weight * outcome(rows, study, name) for name, weight in value.items()), np.zeros(len(rows)))
+
+
+def said(study: Study, name: str) -> str:
+    """An outcome in words: the chance of 250 hubs open by 31 December 2027; hubs open on 31 December 2027."""
+    if name in study.goals:
+        goal = study.goals[name]
+        return f"the chance of {goal.label} {'on' if goal.held else 'by'} {words.day(goal.by)}"
+    return f"{words.name(name)} on {words.day(study.judged[-1])}"
+
+
+def amount(study: Study, name: str, value: float) -> str:
+    """A value of an outcome, or a difference of two, in its unit: 12 points of chance, 34 hubs."""
+    if name in study.goals:
+        return f"{words.number(round(100 * value, 1))} points"
+    return words.difference(name, value)
+
+
+def inputs(rows: Any, study: Study, parameters: Iterable[str], also: Iterable[str] = ()) -> dict[str, Floats]:
+    """Parameters drawn per run, and other columns, that differ between the runs: by name, each of shape (runs,)."""
+    wanted = list(parameters) or [
+        name.removeprefix("param.") for name in rows.column_names if name.startswith("param.")
+    ]
+    columns = {**{path: f"param.{path}" for path in wanted}, **{name: name for name in also}}
+    found = {
+        name: rows.column(column).to_numpy().astype(np.float64)
+        for name, column in columns.items()
+        if column in rows.column_names
+    }
+    return {name: x for name, x in found.items() if np.isfinite(x).all() and np.ptp(x) > 0}
+
+
+def about(study: Study) -> dict[str, tuple[str, str]]:
+    """Meaning and unit of every parameter, by path."""
+    return {path: (one.spec.about, one.spec.unit) for path, one in walk(study)}
+
+
+def meaning(study: Study, name: str) -> tuple[str, str]:
+    """What an input is, and its unit: of a parameter as declared, of a column METRIC@DATE in words."""
+    known = about(study)
+    if name in known:
+        return known[name]
+    metric, _, day = name.partition("@")
+    if metric == "in_progress" and day == str(study.start.date):
+        return "hubs under way on the start date", "hubs"
+    return f"{words.name(metric)} on {day}", ""
+
+
+def missing(rows: Any, names: Iterable[str]) -> list[str]:
+    """Columns that a study asks for and the runs do not have."""
+    return [name for name in names if name not in rows.column_names]

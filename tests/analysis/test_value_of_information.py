@@ -1,0 +1,76 @@
+"""EVPPI against closed forms."""
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from sim.analysis.value_of_information import DEGREES, EVERYTHING, basis, evppi
+
+
+def closed(mean, sd):
+    """E[max(0, X)] - max(0, E[X]) of a normal X: what knowing it is worth where the other option is worth nothing."""
+    return mean * norm.cdf(mean / sd) + sd * norm.pdf(mean / sd) - max(0.0, mean)
+
+
+def two_options(n=4000, mean=0.3, effects=(1.0, 0.4, 0.0), luck=2.0, seed=1):
+    rng = np.random.default_rng(seed)
+    inputs = {f"x{i}": rng.standard_normal(n) for i in range(len(effects))}
+    value = mean + sum(b * x for b, x in zip(effects, inputs.values(), strict=True)) + luck * rng.standard_normal(n)
+    return inputs, np.column_stack([np.zeros(n), value])
+
+
+def test_two_normal_options():
+    """Luck of twice the size of what matters most neither raises the values nor hides them."""
+    found = {one.name: one for one in evppi(*two_options(), 100, np.random.default_rng(1))}
+    assert list(found) == ["x0", "x1", "x2", EVERYTHING]
+    for name, sd in (("x0", 1.0), ("x1", 0.4), (EVERYTHING, np.hypot(1, 0.4))):
+        one = found[name]
+        assert one.value == pytest.approx(closed(0.3, sd), abs=0.045)
+        assert one.low <= closed(0.3, sd) <= one.high
+    assert found["x2"].value < 0.01
+    assert found["x0"].changes == pytest.approx(norm.cdf(-0.3), abs=0.06)
+
+
+def test_taking_off_the_bias_brings_it_nearer():
+    """A small value on few runs: the maximum of noisy fits is too high."""
+    some = [evppi(*two_options(400, 0.5, (0.3,), seed=seed), 50, np.random.default_rng(seed))[0] for seed in range(40)]
+    raw, corrected = (np.mean([getattr(one, name) for one in some]) for name in ("uncorrected", "value"))
+    assert closed(0.5, 0.3) < corrected < raw
+    assert all(0 <= one.low <= one.value <= one.high for one in some)
+
+
+def test_an_option_that_is_always_best_leaves_nothing_to_know():
+    inputs, values = two_options(500, mean=20.0)
+    assert {(one.value, one.low, one.high) for one in evppi(inputs, values, 100, np.random.default_rng(1))} == {
+        (0, 0, 0)
+    }
+
+
+def test_what_the_options_have_in_common_is_worth_nothing():
+    """Shared luck cancels: only differences between the options count."""
+    inputs, values = two_options()
+    shared = 50 * np.random.default_rng(7).standard_normal((len(values), 1))
+    alone, both = (
+        evppi({name: x[:500] for name, x in inputs.items()}, one, 50, np.random.default_rng(1))
+        for one in (values[:500], (values + shared)[:500])
+    )
+    for one, other in zip(alone, both, strict=True):
+        assert other.value == pytest.approx(one.value, abs=1e-9)
+
+
+def test_a_bent_effect():
+    """The option is better in the middle only: a straight line would see nothing."""
+    rng = np.random.default_rng(1)
+    x = rng.random(4000)
+    value = np.cos(2 * np.pi * x) + rng.standard_normal(4000)
+    one = evppi({"x": x}, np.column_stack([np.zeros(4000), value]), 100, np.random.default_rng(1))[0]
+    assert one.value == pytest.approx(1 / np.pi, abs=0.03)  # mean of the positive part of a cosine
+
+
+@pytest.mark.parametrize("degree", DEGREES)
+def test_a_basis_depends_on_order_alone(degree):
+    x = np.random.default_rng(1).lognormal(size=50)
+    columns = basis(x, degree)
+    assert columns.shape == (50, degree)
+    np.testing.assert_allclose(columns, basis(np.log(x), degree))
+    assert np.linalg.matrix_rank(np.column_stack([np.ones(50), columns])) == degree + 1
