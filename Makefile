@@ -47,7 +47,9 @@ verify-short: $(READY) ## the quick part of it
 verify-docs: $(READY) ## make docs/verification.md anew: every check with its picture, and the tables (about 4 minutes)
 	@$(BIN)/python -m tests.verification.docs
 
-bench: $(READY) ## how fast the simulation runs
+bench: $(READY) ## how fast the simulation runs, beside rivals: makes results/benchmarks (15 minutes; ARGS=--quick)
+	@$(BIN)/python -c 'import numba, salabim' 2>/dev/null || $(PIP) 'numba>=0.60' 'salabim>=24' || \
+		echo "numba and salabim cannot be installed: they are left out" >&2
 	@$(BIN)/python tests/benchmarks/bench.py $(ARGS)
 
 results: $(READY) ## make the published results of results/README.md anew (about 10 minutes)

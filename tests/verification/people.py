@@ -46,7 +46,7 @@ class Watch:
 
 
 def staff(env, random, people, hub, kinds=False):
-    """Open a hub of the reference: every post opens when demand reaches it, every vacancy and every person is a process.
+    """Open a hub of the reference: every post opens when demand reaches it; vacancies and persons are processes.
 
     A member takes a post as soon as it is there. A vacancy for an employee is filled after an exponential time of its
     own, whose mean is drawn once for the vacancy, as is whether it wants experience. `people` has who works in each.
