@@ -174,7 +174,7 @@ class Study(World):
     observations: str | None
     tables: list[Literal["runs", "monthly", "sites"]]
     study: MonteCarlo | Calibrate = Field(discriminator="kind")
-    design: Literal["random", "sobol"]
+    design: Literal["random", "antithetic", "latin_hypercube", "sobol"]
     designed: list[str]
     sweep: Sweep
     out: Path | None

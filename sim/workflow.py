@@ -160,9 +160,24 @@ def _summary(study: Study, run: folder.Run, overrides: list[dict[str, Any]]) -> 
             summary, goals, study.start.date, run.table("sites") if run.has_table("sites") else None
         ),
         **summary,
+        "precision": _precision(study, runs),
         "funnel": funnel(summary),
         "systems": systems(runs, {name: claim.model_dump() for name, claim in study.claims.items()}),
     }
+
+
+def _precision(study: Study, runs: Any) -> list[dict[str, Any]]:
+    """Means of the goals' metrics on their dates as the design or control variates give them (`analysis.variance`)."""
+    from sim.analysis.variance import expectation, precision
+    from sim.model.distributions import Distribution
+    from sim.model.parameters import walk
+    from sim.study.design import GROUPS
+
+    drawn = [(path, p) for path, p in walk(study) if isinstance(p.value, Distribution) and p.spec.per == "run"]
+    start = study.start
+    expectations = {path: expectation(path, p, start.states, start.prior) for path, p in drawn}
+    columns = list(dict.fromkeys(f"{goal.metric}@{goal.by}" for goal in study.goals.values()))
+    return precision(runs, columns, expectations, GROUPS.get(study.design))
 
 
 def _is_list(study: Study, overrides: list[dict[str, Any]]) -> bool:
@@ -195,6 +210,7 @@ def report(path: Path) -> None:
     Only the tables are read, so it can be done again at any time.
     """
     from sim.analysis.systems import systems_text
+    from sim.analysis.variance import in_words
     from sim.figures import draw_all
     from sim.figures import observations as observations_figure
     from sim.report import write_report
@@ -210,6 +226,8 @@ def report(path: Path) -> None:
     print(summary["answer"])
     if "what_holds_back" in summary:
         print(summary["what_holds_back"])
+    if summary.get("precision"):
+        print(in_words(summary["precision"]))
     if len(summary.get("systems", ())) > 1:
         print(systems_text(summary["systems"]))
     print(f"Figures: {', '.join(str(file) for file in drawn if file.suffix == '.png')}")
