@@ -167,7 +167,7 @@ def _summary(study: Study, run: folder.Run, overrides: list[dict[str, Any]]) -> 
 
 
 def _precision(study: Study, runs: Any) -> list[dict[str, Any]]:
-    """Means of the goals' metrics on their dates as the design or control variates give them (`analysis.variance`)."""
+    """Means of the goals' metrics on the dates of the answer, by the design or control variates."""
     from sim.analysis.variance import expectation, precision
     from sim.model.distributions import Distribution
     from sim.model.parameters import walk
@@ -176,8 +176,8 @@ def _precision(study: Study, runs: Any) -> list[dict[str, Any]]:
     drawn = [(path, p) for path, p in walk(study) if isinstance(p.value, Distribution) and p.spec.per == "run"]
     start = study.start
     expectations = {path: expectation(path, p, start.states, start.prior) for path, p in drawn}
-    columns = list(dict.fromkeys(f"{goal.metric}@{goal.by}" for goal in study.goals.values()))
-    return precision(runs, columns, expectations, GROUPS.get(study.design))
+    first = {goal.metric: f"{goal.metric}@{goal.by}" for goal in reversed(study.goals.values())}  # as in the answer
+    return precision(runs, list(first.values())[::-1], expectations, GROUPS.get(study.design))
 
 
 def _is_list(study: Study, overrides: list[dict[str, Any]]) -> bool:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sim.model.parameters import Known, Parameter
 
-MIDPOINTS = (np.arange(10_000) + 0.5) / 10_000
+MIDPOINTS = (np.arange(2000) + 0.5) / 2000
 PER_CONTROL = 5
 """So many runs there must be for each control: its coefficient is fitted to the same runs."""
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sim.config import Study
 
 LARGEST_SEED = 2**32
-STRATA = 20
+STRATA = 10
 GROUPS = {"random": 1, "antithetic": 2, "latin_hypercube": STRATA}
 """Replications that belong together: their means are independent. A Sobol sequence is one whole."""
 

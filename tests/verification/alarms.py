@@ -17,7 +17,7 @@ from scipy import stats
 
 BUDGET = 0.01
 SEED = int(os.environ.get("VERIFY_SEED", "1"))
-MODULES = ("engine", "pipeline", "hiring", "people", "exports", "parks", "streams", "coverage")
+MODULES = ("engine", "pipeline", "hiring", "people", "exports", "parks", "streams", "coverage", "designs")
 ONE_SIDED = 0.05
 """Level of each of the two one-sided tests of an equivalence test, as usual (Schuirmann 1987)."""
 

@@ -23,6 +23,7 @@ GROUPS = {
     "parks": "Parks and firms",
     "streams": "Random streams",
     "coverage": "Intervals and comparisons",
+    "designs": "Designs of the parameters",
 }
 
 
