@@ -2,6 +2,7 @@
 
 PYTHON = python3
 EXPERIMENT = baseline
+RESULTS = results
 ARGS =
 
 VENV = .venv
@@ -23,7 +24,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test verify verify-short verify-docs bench results calibrate lock clean
+.PHONY: help run test verify verify-short verify-docs check-results bench results calibrate lock clean
 
 help: ## this list
 	@echo "make TARGET [ARGS=\"...\"] [PYTHON=python3.12]"
@@ -36,7 +37,7 @@ test: $(READY) ## style, types and tests; ARGS goes to pytest
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 verify: $(READY) ## the whole statistical verification suite
 	@$(BIN)/python -m pytest tests/verification $(ARGS)
@@ -46,6 +47,9 @@ verify-short: $(READY) ## the quick part of it
 
 verify-docs: $(READY) ## make docs/verification.md anew: every check with its picture, and the tables (about 4 minutes)
 	@$(BIN)/python -m tests.verification.docs
+
+check-results: $(READY) ## run the first replications of each published result again: do they still come out the same?
+	@$(BIN)/sim reproduce $$(dirname $(RESULTS)/*/manifest.json) replications=2 $(ARGS)
 
 bench: $(READY) ## how fast the simulation runs, beside rivals: makes results/benchmarks (15 minutes; ARGS=--quick)
 	@$(BIN)/python -c 'import numba, salabim' 2>/dev/null || $(PIP) 'numba>=0.60' 'salabim>=24' || \
@@ -57,11 +61,12 @@ results: $(READY) ## make the published results of results/README.md anew (about
 		rm -rf results/$$experiment && \
 		$(BIN)/sim run experiment=$$experiment out=results/$$experiment || exit 1; \
 	done
-	@$(BIN)/python -m sim.results.index results
+	@$(BIN)/python docs/generate.py
 
 calibrate: $(READY) ## hold the parameters to the dated counts again (about 5 minutes): makes conf/data/states.json
 	@rm -rf results/calibrated && $(BIN)/sim run experiment=calibrated out=results/calibrated
 	@cp results/calibrated/states.json conf/data/states.json
+	@$(BIN)/python docs/generate.py
 
 lock: $(READY) ## refresh requirements.lock after a change of pyproject.toml; ARGS=--upgrade for newer versions
 	@CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/python -m piptools compile --quiet --extra dev --generate-hashes \

@@ -1,7 +1,10 @@
-"""Make the tables of docs/model.md anew from the configuration and the published results: `python docs/generate.py`."""
+"""Make the tables of the pages anew from the configuration and the published results: `python docs/generate.py`.
+
+In README.md, docs/model.md and results/README.md what stands between `<!-- NAME: begin -->` and `<!-- NAME: end -->`
+is made by the function NAME below.
+"""
 
 import json
-import re
 import sys
 from pathlib import Path
 
@@ -9,11 +12,12 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # a script has its own folder there, not the checkout
 
 from sim.analysis import words  # noqa: E402  (the line above comes first)
+from sim.analysis.systems import systems_rows  # noqa: E402
 from sim.config import compose_config, experiments, parameter_rows, read_study  # noqa: E402
 from sim.sources import not_modelled  # noqa: E402
 
-PAGE = ROOT / "docs" / "model.md"
 RESULTS = ROOT / "results"
+PAGES = [ROOT / "README.md", ROOT / "docs" / "model.md", RESULTS / "README.md"]
 
 
 def table(head, rows):
@@ -22,20 +26,77 @@ def table(head, rows):
     return "\n".join(f"| {' | '.join(str(cell).replace('|', '/') for cell in line)} |" for line in lines)
 
 
+def read(*path):
+    """A JSON file of the published results."""
+    return json.loads(RESULTS.joinpath(*path).read_text(encoding="utf-8"))
+
+
 def manifests():
     """(experiment, manifest) of the published results."""
     for name, _ in experiments():
-        file = RESULTS / name / "manifest.json"
-        if file.exists():
-            yield name, json.loads(file.read_text(encoding="utf-8"))
+        if (RESULTS / name / "manifest.json").exists():
+            yield name, read(name, "manifest.json")
+
+
+def portfolio_parameters():
+    """Rows of every parameter of the portfolio."""
+    return parameter_rows(read_study(compose_config(["experiment=portfolio"])))
+
+
+def answer():
+    """What the baseline says."""
+    return read("baseline", "summary.json")["answer"]
+
+
+def holds_back():
+    """Why."""
+    return read("baseline", "summary.json")["what_holds_back"]
+
+
+def portfolio():
+    """Each system as claimed and as simulated."""
+    head, *rows = systems_rows(read("portfolio", "summary.json")["systems"], "→")
+    return table(["system", *head[1:]], rows)
+
+
+def studies():
+    """Question, command and answer of every experiment."""
+    return table(
+        ["question", "command", "answer so far"],
+        [
+            (made["question"], f"`sim run experiment={name}`", read(name, "summary.json")["answer"])
+            for name, made in manifests()
+        ],
+    )
+
+
+def assumed():
+    """How many parameters are judgement."""
+    rows = portfolio_parameters()
+    judged = sum("assumption" in source for _, _, _, _, source, _ in rows)
+    return f"{judged} of the {len(rows)} parameters of the portfolio rest on judgement alone or in part."
+
+
+def published():
+    """What made each of the published results."""
+    return table(
+        ["experiment", "seed", "replications", "version", "commit", "configuration"],
+        [
+            (f"[{name}]({name}/)", m["seed"], m["replications"], m["version"],
+             str(m["commit"])[:12] + ("+" if m["dirty"] else ""), m["config_digest"][:12])
+            for name, m in manifests()
+        ],
+    )  # fmt: skip
 
 
 def parameters():
     """Every parameter of the portfolio, with value, unit and source."""
-    rows = parameter_rows(read_study(compose_config(["experiment=portfolio"])))
     return table(
         ["parameter", "meaning", "value", "unit", "per", "source"],
-        [(f"`{path}`", about, value, unit, per, source) for path, value, unit, per, source, about in rows],
+        [
+            (f"`{path}`", about, value, unit, per, source)
+            for path, value, unit, per, source, about in portfolio_parameters()
+        ],
     )
 
 
@@ -59,10 +120,7 @@ def versions():
 
 def calibration():
     """Prior and posterior of parameters and counts, and of the goals."""
-    file = RESULTS / "calibrated" / "calibration.json"
-    if not file.exists():
-        return "(not published)"
-    content = json.loads(file.read_text(encoding="utf-8"))
+    content = read("calibrated", "calibration.json")
     number = words.number
 
     def spread(side):
@@ -97,8 +155,7 @@ def calibration():
             for seen in content["counts"]
         ],
     )
-    forecast = json.loads((RESULTS / "calibrated" / "forecast" / "summary.json").read_text(encoding="utf-8"))
-    sides = forecast["scenarios"]
+    sides = read("calibrated", "forecast", "summary.json")["scenarios"]
     goals = table(
         ["goal", "prior: runs that get there", "posterior"],
         [
@@ -133,14 +190,19 @@ def chance(goal):
     return f"{100 * goal['probability']:.0f}% ({100 * goal['low']:.1f}% to {100 * goal['high']:.1f}%)"
 
 
+MAKERS = (answer, holds_back, portfolio, studies, assumed, published, parameters, runs, versions, calibration, left_out)
+
+
 def generate(text):
-    """The page with its tables made anew."""
-    for make in (parameters, runs, versions, calibration, left_out):
-        name = make.__name__
-        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-        text = re.sub(f"{begin}.*?{end}", lambda _, b=begin, e=end, m=make: f"{b}\n{m()}\n{e}", text, flags=re.DOTALL)
+    """A page with its tables made anew."""
+    for make in MAKERS:
+        begin, end = f"<!-- {make.__name__}: begin -->", f"<!-- {make.__name__}: end -->"
+        if begin in text:
+            head, _, rest = text.partition(begin)
+            text = f"{head}{begin}\n\n{make()}\n\n{end}{rest.partition(end)[2]}"
     return text
 
 
 if __name__ == "__main__":
-    PAGE.write_text(generate(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(generate(page.read_text(encoding="utf-8")), encoding="utf-8")

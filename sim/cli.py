@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 USAGE = """usage: sim run [experiment=NAME] [key=value ...]   run a study
        sim run -m key=1,2 ...                      one study after the other, a folder each (Hydra multirun)
        sim resume RUN [replications=N]             go on with a run that was stopped, or extend it
-       sim reproduce RUN [replications=N]          run it again from its manifest, and compare
+       sim reproduce RUN ... [replications=N]      run it again from its manifest, and compare
        sim compare A B [C ...] [out=DIR]           runs, scenarios (RUN#2) or experiments side by side, pair by pair
        sim score RUN OBSERVATIONS.csv [out=DIR]    how well a run forecast what was counted since
        sim report RUN                              draw the figures and write report.html anew, from the tables
@@ -28,7 +28,7 @@ MISTAKE = 2
 def main() -> None:
     """Entry point: `sim` and `python -m sim`."""
     command, *arguments = sys.argv[1:] or ["--help"]
-    from sim.errors import InputError
+    from sim.errors import InputError, why
 
     try:
         if command in COMMANDS:
@@ -46,6 +46,8 @@ def main() -> None:
         _stop(mistake)
     except BrokenPipeError:
         _hush()
+    except OSError as error:  # a full disk, a folder that cannot be read or written
+        _stop(InputError(f"{error.filename or command}: {why(error)}"))
     except KeyboardInterrupt:  # before or after the replications, which keep what is done
         print("interrupted", file=sys.stderr)
         sys.exit(130)
@@ -134,13 +136,27 @@ def _resume(arguments: list[str]) -> None:
 
 
 def _reproduce(arguments: list[str]) -> None:
-    """Run a study again from its manifest and compare."""
-    from sim.reproduce import reproduce
+    """Run studies again from their manifests and compare; the exit code is the worst of them."""
+    from sim.reproduce import INTERRUPTED, reproduce
 
-    path, changes = _folder_and_numbers("reproduce", arguments)
+    words: list[str] = []
+    for word in arguments:
+        if words and words[-1] == "--replications":
+            words[-1] += f"={word}"
+        else:
+            words.append(word)
+    folders = [word for word in words if "=" not in word and not word.startswith("--")]
+    numbers = [word for word in words if word not in folders]
     signal.signal(signal.SIGTERM, _terminate)
-    code = reproduce(path, **changes)
-    sys.exit(code) if code else None
+    codes = [0]
+    for folder in folders or [""]:
+        path, changes = _folder_and_numbers("reproduce", [folder, *numbers] if folder else [])
+        if len(folders) > 1:
+            print(f"== {path}", flush=True)
+        codes.append(reproduce(path, **changes))
+        if codes[-1] == INTERRUPTED:
+            break
+    sys.exit(max(codes)) if any(codes) else None
 
 
 def _score(arguments: list[str]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from sim.analysis import words
 from sim.analysis.compare import Difference, verdict
 from sim.analysis.goals import Goal
+from sim.analysis.tables import finished
 from sim.config import compose_config, experiments, plain
 from sim.errors import InputError
 from sim.results.folder import differences, json_safe, open_run, write_json
@@ -107,17 +108,17 @@ def fair(sides: Sequence[Side]) -> tuple[list[Goal], list[str], list[str]]:
         )
     if len({side.name for side in sides}) < len(sides):
         raise InputError("compare: two sides have the same name; compare copies under other names")
-    tables = [side.runs() for side in sides]
+    tables = [finished(side.runs()) for side in sides]
     numbers = set.intersection(*(set(table["replication"].to_pylist()) for table in tables))
     columns = [name for name in tables[0].column_names if "@" in name and all(name in t.column_names for t in tables)]
     if not numbers or not columns:
-        raise InputError("compare: the runs have no replication, or no metric on any date, in common")
+        raise InputError("compare: the runs have no finished replication, or no metric on any date, in common")
     first = {(g.metric, g.level, g.by, g.held): g for g in sides[0].goals}
     for side in sides[1:]:
         keys = {(g.metric, g.level, g.by, g.held) for g in side.goals}
         first = {key: goal for key, goal in first.items() if key in keys}
     remarks = []
-    for key in ("version", "commit", "design"):
+    for key in ("version", "commit", "dirty", "design"):
         values = {str(side.run.manifest.get(key, side.run.config.get(key))) for side in sides}
         if len(values) > 1:
             remarks.append(f"Careful: {key} differs ({', '.join(sorted(values))}), so the code or the dice do too.")
@@ -145,7 +146,8 @@ def _configured(found: Sequence[tuple[str, Any, Any]]) -> str:
 
 
 def _short(value: Any) -> str:
-    text = str(value)
+    """A value on one line; of a parameter, without its unit and source."""
+    text = str(value.get("value", value) if isinstance(value, dict) else value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -26,8 +26,11 @@ from sim.sources import CONF, EXPERIMENTS, register
 
 STATES = "start.states_file"
 
-HOW_IT_RUNS = ("workers", "out", "only", "observations")
-"""Keys that say how a study is run or drawn, not what comes out."""
+HOW_IT_RUNS = ("workers", "out", "only", "observations", "fidelity")
+"""Keys that say how a study is run or drawn, not what comes out (what `fidelity` stands for is in other keys)."""
+
+LONGEST = 1500
+"""A message about a mistake quotes no more than this."""
 
 GROUPS = tuple(sorted(folder.name for folder in CONF.iterdir() if any(folder.glob("*.yaml"))))
 """Config groups: folders of conf/ with an option a file."""
@@ -51,8 +54,8 @@ class Claim(Group):
     """What is claimed of a system (exports a year), to be set beside what is simulated; `earlier` jobs by date."""
 
     name: str
-    sites: int = Field(ge=0)
-    jobs: int = Field(ge=0)
+    sites: int = Field(ge=0, le=10**12)
+    jobs: int = Field(ge=0, le=10**12)
     exports_usd: float = Field(ge=0, allow_inf_nan=False)
     by: datetime.date
     source: str
@@ -167,6 +170,7 @@ class Study(World):
     goals: dict[str, Goal]
     claims: dict[str, Claim]
     replications: int = Field(ge=1, le=10**6)
+    fidelity: Literal["full", "quick"] = "full"
     seed: int = Field(ge=0, lt=2**63)
     workers: int = Field(ge=0, le=1024)
     only: int | None = Field(ge=0, lt=10**6)
@@ -295,8 +299,13 @@ def read_study(cfg: DictConfig | dict[str, Any]) -> Study:
     try:
         return Study.model_validate(plain(cfg) if isinstance(cfg, DictConfig) else cfg)
     except ValidationError as errors:
-        lines = [_validation_message(dict(error)) for error in errors.errors()]
+        lines = [_cut(_validation_message(dict(error))) for error in errors.errors()]
         raise InputError("\n".join(dict.fromkeys(lines))) from None
+
+
+def _cut(line: str) -> str:
+    """A line that can be read, whatever it quotes."""
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]} ..."
 
 
 def _validation_message(error: dict[str, Any]) -> str:

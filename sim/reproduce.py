@@ -4,32 +4,38 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from sim.analysis import words
-from sim.analysis.tables import finished, of_scenario, scenarios
-from sim.config import read_study
+from sim.analysis.tables import of_scenario, scenarios
+from sim.config import Study, digest, read_study
 from sim.config import scenarios as expand
+from sim.errors import InputError
 from sim.results import folder
+from sim.results.digest import TableDigest, table_digest
 from sim.results.folder import Run
 from sim.results.store import GROUP, Store
 from sim.study.montecarlo import run_study, scenario_key
 
 IDENTICAL, EQUAL, DIFFERENT = 0, 3, 4
 """Exit codes."""
+STOPPED, INTERRUPTED = 1, 130  # as of `sim run`
 ALPHA = 0.01
 ROUNDING = 1e-9
 """Relative difference up to which two numbers are one number, rounded differently."""
 NAMED = 8
+KEYS = ["scenario", "replication"]
 
 
 class Metric(NamedTuple):
-    """What became of one column of tables/runs: `verdict` is identical, rounding, equal or different."""
+    """What became of one column: `verdict` is identical, rounding, equal or different."""
 
     name: str
     verdict: str
@@ -47,90 +53,176 @@ def reproduce(path: Path, replications: int | None = None, workers: int = 0) -> 
     path
         A run folder.
     replications
-        Only so many of each scenario, from the first on, rounded up to whole groups of `GROUP`.
+        Only so many of each scenario, from the first on; without a table of runs to compare them one by one, rounded
+        up to whole groups of `GROUP`, of which the manifest has the digests.
     workers
         Processes; 0 = one for each core.
 
     Returns
     -------
     int
-        IDENTICAL, EQUAL (told apart by no test, corrected for their number) or DIFFERENT.
+        IDENTICAL, EQUAL (told apart by no test, corrected for their number), DIFFERENT, INTERRUPTED or STOPPED (a full
+        disk, workers that die).
 
     Raises
     ------
     InputError
-        If it is no run folder, or its configuration is not one of this version.
+        If it is no run folder, its manifest is damaged, or its configuration is not one of this version.
     """
     run = folder.open_run(path)
     manifest = run.manifest
-    asked = manifest["config"]["replications"]
-    number = asked if replications is None else min(asked, -(-replications // GROUP) * GROUP)
+    if lacking := _lacking(manifest):
+        raise InputError(f"{path / 'manifest.json'}: is damaged, or of a run without results: it lacks {lacking}")
+    if replications == 0:
+        raise InputError("replications: should be at least 1 (got 0)")
+    there = 1 + max(group[2] for group in manifest["tables"]["runs"]["groups"])
+    whole = 1 if run.has_table("runs") else GROUP
+    number = there if replications is None else min(there, -(-replications // whole) * whole)
     config = manifest["config"] | {"replications": number, "workers": workers}
+    study = read_study(config)
+    said = _runs_in_words(study, there, manifest)
     print(_environments(manifest, folder.environment()))
+    if digest(manifest["config"]) != manifest["config_digest"]:
+        print("Careful: the configuration has another digest than the manifest says: it was changed after the run.")
+    altered = {name: why for name, one in manifest["tables"].items() if (why := _altered(run, name, one))}
+    for name, why in altered.items():
+        print(f"different: tables/{name}.parquet {why}, it is not what the manifest describes")
+    if altered:
+        return DIFFERENT
     with tempfile.TemporaryDirectory(prefix="sim-reproduce-") as again:
-        tables = _run_again(config, Path(again))
-        verdicts = {name: _same(manifest["tables"].get(name), tables.get(name)) for name in manifest["tables"]}
-        for name, same in verdicts.items():
-            said = {True: "identical", False: "not identical", None: "nothing to compare with"}[same]
-            print(f"{name}: {said} ({tables.get(name, {}).get('rows', 0):,} rows)")
-        if all(verdicts.values()):
-            print(f"identical: all tables have the digests of the manifest ({_runs_in_words(number, asked)})")
-            return IDENTICAL
-        if not run.has_table("runs") or "runs" not in tables:
-            print("different, and there is no table of runs to say how")
-            return DIFFERENT
-        found = _metrics(run.table("runs"), Run(Path(again)).table("runs"))
-    return _verdict(found, number, asked)
+        tables, stopped = _run_again(study, config, Path(again))
+        if stopped or "runs" not in tables:
+            print(f"{stopped or 'nothing came out'}: nothing was compared", file=sys.stderr)
+            return INTERRUPTED if stopped == "interrupted" else STOPPED
+        return _compare(run, Run(Path(again)), manifest["tables"], tables, said)
 
 
-def _run_again(config: dict[str, Any], out: Path) -> dict[str, dict[str, Any]]:
-    """Tables of the same study, described as in a manifest."""
+def _lacking(manifest: Mapping[str, Any]) -> str | None:
+    """First part of a manifest that is not there, or not what it should be; None if all is well."""
+    shapes = {"config": Mapping, "tables": Mapping, "libraries": Mapping, "config_digest": str}
+    for key in ("version", "commit", "dirty", "python", "machine", "status", *shapes):
+        if key not in manifest or not isinstance(manifest[key], shapes.get(key, object)):
+            return key
+    for name, one in manifest["tables"].items():
+        groups = one.get("groups") if isinstance(one, Mapping) and {"rows", "digest"} <= one.keys() else None
+        if not groups or not all(isinstance(group, list) and len(group) == 4 for group in groups):
+            return f"tables.{name}"
+    return None if "runs" in manifest["tables"] else "tables.runs"
+
+
+def _altered(run: Run, name: str, described: Mapping[str, Any]) -> str | None:
+    """What is wrong with a table that is in the folder; None if it is what the manifest says, or not there."""
+    if not run.has_table(name):
+        return None
+    found = TableDigest()
+    try:
+        file = pq.ParquetFile(run.path / "tables" / f"{name}.parquet")
+        for number in range(file.num_row_groups):
+            found.update(file.read_row_group(number))
+    except (OSError, pa.ArrowException, ValueError):  # whatever a flipped bit may lead to
+        return "is damaged"
+    return None if found.hexdigest() == described["digest"] else "was changed"
+
+
+def _run_again(study: Study, config: dict[str, Any], out: Path) -> tuple[dict[str, dict[str, Any]], str | None]:
+    """Tables of the same study, described as in a manifest; why it stopped early, if it did."""
     from tqdm import tqdm
 
-    study = read_study(config)
     variants = [variant for _, variant in expand(config)]
     total = len(variants) * (1 if study.only is not None else study.replications)
     with Store(out) as store, tqdm(total=total, desc="again", unit="run", file=sys.stderr, disable=None) as bar:
-        run_study(study, variants, store, bar.update)
-        return store.merge([scenario_key(variant) for variant in variants])
+        done = run_study(study, variants, store, bar.update)
+        return {} if done.stopped else store.merge([scenario_key(variant) for variant in variants]), done.stopped
 
 
-def _same(there: Mapping[str, Any] | None, here: Mapping[str, Any] | None) -> bool | None:
-    """Whether two tables have the same content, in all groups that both have whole; None if there is no such group."""
-    if there is None or here is None:
+def _compare(
+    there: Run, here: Run, published: Mapping[str, Mapping[str, Any]], made: Mapping[str, Mapping[str, Any]], said: str
+) -> int:
+    """Compare table by table, by digest; where these differ and both are there, column by column."""
+    found: list[Metric] = []
+    unexplained = []
+    same = {name: _same(there, here, name, one, made.get(name)) for name, one in published.items()}
+    for name, verdict in same.items():
+        text = {True: "identical", False: "not identical", None: "nothing to compare with"}[verdict]
+        print(f"{name}: {text} ({made.get(name, {}).get('rows', 0):,} rows)")
+        if verdict is False:
+            columns = []
+            if name in made and there.has_table(name):
+                columns = _metrics(name, there.table(name), here.table(name))
+            if all(one.verdict == "identical" for one in columns):
+                unexplained.append(name)
+            found += columns
+    if False not in same.values():
+        what = "all tables have" if None not in same.values() else "what can be compared has"
+        print(f"identical: {what} the content that the manifest describes ({said})")
+        return IDENTICAL
+    return _verdict(_holm(found), unexplained, said)
+
+
+def _same(
+    there: Run, here: Run, name: str, published: Mapping[str, Any], made: Mapping[str, Any] | None
+) -> bool | None:
+    """Whether two tables have the same content as far as both go; None if they have nothing to compare.
+
+    By digest; if that differs, by the rows of the replications that both have (the run was interrupted, or a few are
+    run again), or, of a table that is not in the folder, by the digests of whole groups.
+    """
+    if made is None:
         return False
-    if there["digest"] == here["digest"]:
+    if published["digest"] == made["digest"]:
         return True
-    published = {(s, first // GROUP): (first, last, digest) for s, first, last, digest in there["groups"]}
-    common = [(published.get((s, first // GROUP)), (first, last, digest)) for s, first, last, digest in here["groups"]]
-    whole = [(a, b) for a, b in common if a is not None and a[:2] == b[:2]]
-    return all(a == b for a, b in whole) if whole else None
+    if there.has_table(name) and there.has_table("runs"):
+        common = np.intersect1d(_keys(there.table("runs")), _keys(here.table("runs")))
+        a, b = (run.table(name) for run in (there, here))
+        return len({table_digest(t.filter(pa.array(np.isin(_keys(t), common)))) for t in (a, b)}) == 1
+    groups = {(s, first, last): digest for s, first, last, digest in published["groups"]}
+    whole = [digest == groups[s, a, b] for s, a, b, digest in made["groups"] if (s, a, b) in groups]
+    return all(whole) if whole and there.manifest["status"] != "interrupted" else None
 
 
-def _metrics(there: pa.Table, here: pa.Table) -> list[Metric]:
-    """Compare every column of the replications that both have, scenario by scenario."""
+def _keys(table: pa.Table) -> np.ndarray:
+    """Scenario and replication of each row, as one number."""
+    scenario, replication = (table.column(key).to_numpy().astype(np.int64) for key in KEYS)
+    return scenario * 2**32 + replication
+
+
+def _metrics(name: str, there: pa.Table, here: pa.Table) -> list[Metric]:
+    """Compare every column of the replications that both have, scenario by scenario.
+
+    Of a table with many rows a replication, their means. Which replications failed is compared as well; columns that
+    only the new table has are left out.
+    """
+    many = len(scenarios(there)) > 1
+    prefix = "" if name == "runs" else f"{name}."
     found = []
     for scenario in scenarios(here):
-        a, b = (_by_replication(of_scenario(table, scenario)) for table in (there, here))
+        a, b = (_by_replication(of_scenario(table, scenario), name == "runs") for table in (there, here))
+        label = f" (scenario {scenario})" if many else ""
         numbers = sorted(a.keys() & b.keys())
-        names = dict.fromkeys([*there.column_names, *here.column_names])
-        for name in names:
-            if name not in ("scenario", "replication", "error"):
-                label = name if len(scenarios(there)) == 1 else f"{name} (scenario {scenario})"
-                x, y = (_numbers([rows[n].get(name) for n in numbers]) for rows in (a, b))
-                found.append(_metric(label, x, y, numbers))
-    tested = sorted((one for one in found if one.verdict == "different"), key=lambda one: one.p)
-    told: set[str] = set()
-    for rank, one in enumerate(tested):  # Holm: from the smallest p up
-        if one.p >= ALPHA / (len(tested) - rank):
-            break
-        told.add(one.name)
-    untold = {one.name for one in tested} - told
-    return [one._replace(verdict="equal") if one.name in untold else one for one in found]
+        failed = [n for n in numbers if (a[n].get("error") is None) != (b[n].get("error") is None)]
+        if failed:
+            was, now = (float(np.mean([rows[n].get("error") is not None for n in numbers])) for rows in (a, b))
+            found.append(Metric(f"failed{label}", "different", was, now, failed[0], 0.0))
+        both = [n for n in numbers if a[n].get("error") is None and b[n].get("error") is None]
+        for column in there.column_names if both else ():
+            if column not in (*KEYS, "error") and column in a[both[0]]:
+                x, y = (_numbers([rows[n].get(column) for n in both]) for rows in (a, b))
+                one = _metric(f"{prefix}{column}{label}", x, y, both)
+                gone = column not in here.column_names
+                found.append(one._replace(verdict="different", first=both[0], p=0.0) if gone else one)
+    return found
 
 
-def _by_replication(rows: pa.Table) -> dict[int, dict[str, Any]]:
-    return {row["replication"]: row for row in finished(rows).to_pylist()}
+def _by_replication(rows: pa.Table, whole: bool) -> dict[int, dict[str, Any]]:
+    """Rows by replication; of a table with many a replication, the mean of each column with numbers or dates."""
+    if not whole:
+        for i, field in enumerate(rows.schema):
+            if pa.types.is_date32(field.type):
+                rows = rows.set_column(i, field.name, rows.column(i).cast(pa.int32()))
+        number = [field.name for field in rows.schema if not pa.types.is_string(field.type) and field.name not in KEYS]
+        means = rows.group_by("replication").aggregate([(name, "mean") for name in number])
+        rows = means.rename_columns([name.removesuffix("_mean") for name in means.column_names])
+    return {row["replication"]: row for row in rows.to_pylist()}
 
 
 def _numbers(values: list[Any]) -> np.ndarray:
@@ -140,54 +232,84 @@ def _numbers(values: list[Any]) -> np.ndarray:
 
 
 def _metric(name: str, x: np.ndarray, y: np.ndarray, numbers: list[int]) -> Metric:
-    """Compare pair by pair where the pairs go together, or else the two samples."""
+    """Compare pair by pair where the pairs go together, or else the two samples; and how many have a value at all."""
     from scipy import stats
 
-    there, here = (float(np.nanmean(z)) if np.isfinite(z).any() else np.nan for z in (x, y))
+    a, b = x[np.isfinite(x)], y[np.isfinite(y)]
+    there, here = (float(z.mean()) if z.size else np.nan for z in (a, b))
     apart = ~((x == y) | (np.isnan(x) & np.isnan(y)))
     if not apart.any():
         return Metric(name, "identical", there, here, None, 1.0)
     first = numbers[int(np.argmax(apart))]
     both = np.isfinite(x) & np.isfinite(y)
-    scale = np.maximum(np.abs(x[both]), np.abs(y[both]))
-    if (np.isnan(x) == np.isnan(y)).all() and (np.abs(x - y)[both] <= ROUNDING * scale).all():
-        return Metric(name, "rounding", there, here, first, 1.0)
-    if both.sum() < 3:
-        return Metric(name, "different", there, here, first, 0.0)
     d = (y - x)[both]
-    together = np.std(d) < 0.5 * np.std(x[both]) if np.std(x[both]) else True
-    if together:
-        p = float(stats.ttest_1samp(d, 0.0).pvalue) if np.std(d) > 0 else 0.0
-    else:
-        p = float(stats.ks_2samp(x[both], y[both]).pvalue)
-    missing = stats.fisher_exact([[both.size - np.isnan(z).sum(), np.isnan(z).sum()] for z in (x, y)]).pvalue
-    return Metric(name, "different", there, here, first, min(p, float(missing)))
+    scale = np.maximum(np.abs(x[both]), np.abs(y[both]))
+    if (np.isnan(x) == np.isnan(y)).all() and (np.abs(d) <= ROUNDING * scale).all():
+        return Metric(name, "rounding", there, here, first, 1.0)
+    ps = []
+    if d.size > 1 and np.std(d) < 0.5 * np.std(x[both]):  # the luck is the same
+        ps.append(float(stats.ttest_1samp(d, 0.0).pvalue) if np.std(d) > 0 else 0.0)
+    elif a.size and b.size:
+        constant = np.ptp(a) == 0 and np.ptp(b) == 0 and a.size + b.size > 2
+        ps.append(0.0 if constant and there != here else float(stats.ks_2samp(a, b).pvalue))
+    missing = [[z.size, x.size - z.size] for z in (a, b)]
+    if a.size != b.size:
+        ps.append(float(stats.fisher_exact(missing).pvalue))
+    return Metric(name, "different", there, here, first, min(1.0, len(ps) * min(ps, default=1.0)))
 
 
-def _verdict(found: list[Metric], number: int, asked: int) -> int:
-    """Print which metrics differ, and the verdict."""
+def _holm(found: Sequence[Metric]) -> list[Metric]:
+    """Columns that differ but are told apart by no test are called equal (Holm 1979: from the smallest p up)."""
+    tested = sorted((one for one in found if one.verdict == "different"), key=lambda one: one.p)
+    told: set[str] = set()
+    for rank, one in enumerate(tested):
+        if one.p >= ALPHA / (len(tested) - rank):
+            break
+        told.add(one.name)
+    return [
+        one._replace(verdict="equal") if one.verdict == "different" and one.name not in told else one for one in found
+    ]
+
+
+def _verdict(found: Sequence[Metric], unexplained: Sequence[str], said: str) -> int:
+    """Print which columns differ, and the verdict."""
     count = {verdict: sum(one.verdict == verdict for one in found) for verdict in ("identical", "rounding", "equal")}
     different = sorted((one for one in found if one.verdict == "different"), key=lambda one: one.p)
-    said = f"{count['identical']} identical, {count['rounding']} but for rounding, {count['equal']} statistically equal"
-    if not different:
+    counted = (
+        f"{count['identical']} identical, {count['rounding']} but for rounding, {count['equal']} statistically equal"
+    )
+    if not different and (count["rounding"] or count["equal"]):
         print(
-            f"statistically equal: of {len(found)} columns {said}; no test tells them apart at a family-wise level of "
-            f"{ALPHA:.0%} ({_runs_in_words(number, asked)})"
+            f"statistically equal: of {len(found)} columns {counted}; no test tells them apart at a family-wise level "
+            f"of {ALPHA:.0%} ({said})"
         )
         return EQUAL
-    print(f"different: {len(different)} of {len(found)} columns ({said}; {_runs_in_words(number, asked)})")
+    print(f"different: {len(different)} of {len(found)} columns ({counted}; {said})")
     for one in different[:NAMED]:
-        print(
-            f"  {one.name}: mean {words.number(one.there)} there, {words.number(one.here)} here; first in replication "
-            f"{one.first}; p = {one.p:.1g}"
-        )
+        a, b = (_said(one.name, mean) for mean in (one.there, one.here))
+        print(f"  {one.name}: mean {a} there, {b} here; first in replication {one.first}; p = {one.p:.1g}")
     if len(different) > NAMED:
         print(f"  and {len(different) - NAMED} more")
+    if not different:
+        print(f"  {', '.join(unexplained)}: by digest alone, its columns cannot be compared")
     return DIFFERENT
 
 
-def _runs_in_words(number: int, asked: int) -> str:
-    return f"all {asked:,} replications" if number == asked else f"the first {number:,} of {asked:,} replications"
+def _said(name: str, mean: float) -> str:
+    if np.isnan(mean):
+        return "none"
+    return words.day(date.fromordinal(round(mean))) if name.startswith("reached.") else words.number(mean)
+
+
+def _runs_in_words(study: Study, there: int, manifest: Mapping[str, Any]) -> str:
+    """Which replications are compared."""
+    if study.only is not None:
+        return f"replication {study.only}"
+    if manifest["status"] == "interrupted":
+        return f"of the first {study.replications:,} replications those that were finished when it was interrupted"
+    if study.replications == there:
+        return f"all {there:,} replications"
+    return f"the first {study.replications:,} of {there:,} replications"
 
 
 def _environments(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:

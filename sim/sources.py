@@ -26,14 +26,21 @@ CHECKOUT = _HERE.parent if (_HERE.parent / "pyproject.toml").is_file() else None
 
 
 def register() -> None:
-    """Make each experiments/NAME.yaml the Hydra option experiment=NAME."""
+    """Make each experiments/NAME.yaml the Hydra option experiment=NAME, and ${full_or_quick:400,40} a choice."""
     from hydra.core.config_store import ConfigStore
     from omegaconf import OmegaConf
+
+    OmegaConf.register_new_resolver("full_or_quick", _full_or_quick, replace=True)
 
     for file in sorted(EXPERIMENTS.glob("*.yaml")):
         ConfigStore.instance().store(
             group="experiment", name=file.stem, node=OmegaConf.load(file), package="_global_", provider="experiments"
         )
+
+
+def _full_or_quick(full: Any, quick: Any, *, _root_: Any) -> Any:
+    """What a value is at the fidelity of the study."""
+    return quick if _root_.get("fidelity") == "quick" else full
 
 
 def observations(series: str) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.config import Study, digest, read_study, resolve, scenarios
+from sim.errors import why
 from sim.results import folder
 from sim.results.store import Store
 from sim.sources import observations
@@ -105,7 +106,7 @@ def _run(path: Path, store: Store, study: Study, manifest: dict[str, Any], varia
         folder.write_json(path / "summary.json", summary)
         report(path)
     except OSError as full:
-        done.stopped = f"cannot write the results ({full.strerror})"
+        done.stopped = f"cannot write the results ({why(full)})"
     for (scenario, replication), error in done.errors.items():
         where = f"replication {replication}" + (f" of scenario {scenario}" if len(overrides) > 1 else "")
         print(f"{where} failed: {error.strip().splitlines()[-1]}", file=sys.stderr)

@@ -253,6 +253,7 @@ def save(figure: Figure, folder: Path, name: str, run: Run, columns: Mapping[str
     caption, _ = _captions[figure]
     source = json.dumps(provenance(manifest, name, caption))
     table = write_csv(folder, name, columns)
+    _settle(figure)
     png, svg = table.with_suffix(".png"), table.with_suffix(".svg")
     title = f"{manifest['title']}: {name}"
     software = f"sim {manifest['version']}"
@@ -260,6 +261,18 @@ def save(figure: Figure, folder: Path, name: str, run: Run, columns: Mapping[str
     figure.savefig(png, metadata={**about, "Software": software})
     _save_svg(figure, svg, {**about, "Creator": software, "Date": None})
     return [png, svg, table]
+
+
+def _settle(figure: Figure) -> None:
+    """Lay the figure out for good, on round numbers: the last digits of the layout differ from time to time."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        x, y, width, height = (round(value, 5) for value in axes.get_position(original=True).bounds)
+        axes.set_position((x, y, width, height))
+    if title := figure._suptitle:  # type: ignore[attr-defined]  # (matplotlib has no other way to it)
+        x, y = (round(value, 5) for value in title.get_position())
+        title.set_position((x, y))
 
 
 def _save_svg(figure: Figure, file: Path, metadata: dict[str, Any]) -> None:
@@ -272,7 +285,11 @@ def _save_svg(figure: Figure, file: Path, metadata: dict[str, Any]) -> None:
         text.set_visible(True)
     width, height = (72 * inches for inches in figure.get_size_inches())
     height *= 1 - _captions[figure][1]
-    head, _, rest = file.read_text(encoding="utf-8").partition("<metadata>")
+    drawn = file.read_text(encoding="utf-8")
+    # Matplotlib hashes addresses of objects into the names of paths, so that they differ from time to time.
+    for number, name in enumerate(dict.fromkeys(re.findall(r'id="([A-Za-z]+[0-9a-f]{10})"', drawn))):
+        drawn = drawn.replace(name, f"path{number}")
+    head, _, rest = drawn.partition("<metadata>")
     size = f'width="{width:g}pt" height="{height:g}pt" viewBox="0 0 {width:g} {height:g}"'
     file.write_text(
         re.sub(r'width="[^"]*" height="[^"]*" viewBox="[^"]*"', size, head) + f"<metadata>{rest}", encoding="utf-8"

@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from math import ceil, exp, inf, isclose, isfinite, lgamma, log, log1p, sqrt
+from math import ceil, exp, inf, isclose, lgamma, log, log1p, sqrt
 from statistics import NormalDist
 
 from scipy.special import bdtrik, betaincinv, gammaincinv
@@ -17,8 +17,11 @@ from scipy.special import bdtrik, betaincinv, gammaincinv
 Quantile = Callable[[float], float]
 """Maps u in (0, 1) to the value that is not exceeded with probability u."""
 
-POSITIVE = 5e-324
-"""The smallest number above zero: the lower end of what may not be zero."""
+POSITIVE = 1e-6
+"""Lower end of what may not be zero: nothing real is smaller, and dividing by it is safe."""
+
+LARGEST = 1e15
+"""Largest argument of a distribution: beyond it, whole numbers are no longer told apart."""
 
 _normal_quantile: Quantile = NormalDist().inv_cdf
 
@@ -52,13 +55,24 @@ def pert(low: float, mode: float, high: float) -> Distribution:
 
 def lognormal(median: float, sigma: float, cap: float = inf) -> Distribution:
     """Log-normal with the given median and standard deviation of the log; values above `cap` become `cap`."""
-    _require(median > 0 and sigma >= 0 and cap >= median, f"needs median > 0, sigma >= 0, cap >= median, got {sigma=}")
+    _require(
+        median >= POSITIVE and sigma >= 0 and cap >= median,
+        f"needs median >= {POSITIVE:g}, sigma >= 0, cap >= median, got {(median, sigma, cap)}",
+    )
     if cap == inf:
         return Distribution(
-            "lognormal", (median, sigma), POSITIVE, inf, lambda u: median * exp(sigma * _normal_quantile(u))
+            "lognormal",
+            (median, sigma),
+            POSITIVE,
+            inf,
+            lambda u: max(POSITIVE, median * exp(sigma * _normal_quantile(u))),
         )
     return Distribution(
-        "lognormal", (median, sigma, cap), POSITIVE, cap, lambda u: min(cap, median * exp(sigma * _normal_quantile(u)))
+        "lognormal",
+        (median, sigma, cap),
+        POSITIVE,
+        cap,
+        lambda u: min(cap, max(POSITIVE, median * exp(sigma * _normal_quantile(u)))),
     )
 
 
@@ -121,14 +135,16 @@ def parse(value: Sequence[object]) -> Distribution:
         If the name is unknown, or the arguments are not finite numbers or out of order.
     """
     name, *args = value or [None]
-    if name not in KINDS:
+    if not isinstance(name, str) or name not in KINDS:
         raise ValueError(f"a distribution is one of {', '.join(KINDS)} followed by its numbers, got {list(value)}")
-    numbers = [float(a) for a in args if isinstance(a, int | float) and not isinstance(a, bool) and isfinite(a)]
-    _require(len(numbers) == len(args), f"{name} takes finite numbers only, got {args}")
+    numbers = [
+        float(a) for a in args if isinstance(a, int | float) and not isinstance(a, bool) and -LARGEST <= a <= LARGEST
+    ]
+    _require(len(numbers) == len(args), f"{name} takes numbers up to {LARGEST:g} only, got {args}")
     try:
-        return KINDS[str(name)](*numbers)
+        return KINDS[name](*numbers)
     except TypeError:
-        raise ValueError(f"{name} got {len(args)} numbers: {KINDS[str(name)].__doc__}") from None
+        raise ValueError(f"{name} got {len(args)} numbers: {KINDS[name].__doc__}") from None
     except ValueError as error:
         raise ValueError(f"{name} {error}") from None
 
@@ -164,7 +180,7 @@ def negative_binomial_quantile(u: float, mean: float, sd: float) -> int:
 
     `sd` = 0 means the count is the mean, rounded. Otherwise sd squared must exceed the mean.
     """
-    if sd == 0 or mean == 0:
+    if sd == 0 or mean < POSITIVE:
         return round(mean)
     p = mean / sd**2
     r = mean * p / (1 - p)

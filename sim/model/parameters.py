@@ -11,7 +11,7 @@ in conf/ for the reader and must agree with the declarations here.
 import datetime
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import inf
 from types import SimpleNamespace
 from typing import Any, Literal, NamedTuple
 from zlib import crc32
@@ -23,6 +23,15 @@ from sim.model.distributions import POSITIVE, Distribution
 from sim.model.streams import Purpose, Streams
 
 Per = Literal["run", "hub", "park", "firm", "call", "fiscal year", "round", "event"]
+MOST: Mapping[str, float] = {
+    "share": 1.0, "probability": 1.0, "per year": 10_000.0, "parks a month": 1_000.0, "hubs": 100_000.0,
+    "applications": 100_000.0, "parks": 10_000.0, "firms": 10_000.0, "firms a year": 100_000.0,
+}  # fmt: skip
+"""Upper bounds by unit: shares, and what becomes events, so that no configuration runs for ever."""
+ANYTHING = 1e12
+"""Upper bound of all other parameters: far beyond any use, and far from overflow."""
+LAST = 1 - 2.0**-53
+"""The largest uniform a stream gives: where it leads is the upper end of a distribution without one."""
 OVERRIDDEN = "set by the experiment or on the command line"
 
 
@@ -47,11 +56,10 @@ class Parameter:
 
 
 def parameter(
-    about: str, unit: str, per: Per = "run", *, low: float = 0.0, high: float = inf, whole: bool = False
+    about: str, unit: str, per: Per = "run", *, low: float = 0.0, high: float = ANYTHING, whole: bool = False
 ) -> Any:
-    """Declare a parameter of a `Group`. Shares and probabilities are bounded by 1 without being told."""
-    if unit in ("share", "probability"):
-        high = min(high, 1.0)
+    """Declare a parameter of a `Group`. Some units bound it without being told."""
+    high = min(high, MOST.get(unit, ANYTHING))
     # pydantic types this as JSON, but keeps any object; nothing here is written as a JSON schema
     return Field(json_schema_extra={"spec": Spec(about, unit, per, low, high, whole)})  # type: ignore[dict-item]
 
@@ -88,24 +96,30 @@ def read(raw: Any, spec: Spec) -> Parameter:
     value, allowed = raw["value"], _allowed(spec)
     if isinstance(value, list):
         value = distributions.parse(value)
-        low, high = value.low, value.high
-        whole = value.whole
-    elif isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value):
+        low, high, whole = value.low, _most(value), value.whole
+    elif isinstance(value, int | float) and not isinstance(value, bool) and -inf < value < inf:
         low = high = value
         whole = value == int(value)
     else:
         raise ValueError(f"should be a number or a distribution such as [pert, 1, 3, 8], in {spec.unit}")
     if low < spec.low or high > spec.high:
-        raise ValueError(f"should be {allowed} ({spec.unit})")
+        most = f" and at most {ANYTHING:g}" if high > spec.high == ANYTHING else ""
+        raise ValueError(f"should be {allowed}{most} ({spec.unit})")
     if spec.whole and not whole:
         raise ValueError(f"should be a whole number ({spec.unit})")
     return Parameter(value, str(raw.get("source", OVERRIDDEN)), spec)
 
 
+def _most(value: Distribution) -> float:
+    """The largest value that is ever drawn."""
+    try:
+        return value.high if value.high < inf else value.quantile(LAST)
+    except OverflowError:
+        return inf
+
+
 def _allowed(spec: Spec) -> str:
-    if spec.high < inf:
-        return f"between {spec.low:g} and {spec.high:g}"
-    return "more than 0" if spec.low == POSITIVE else f"at least {spec.low:g}"
+    return f"at least {spec.low:g}" if spec.high >= ANYTHING else f"between {spec.low:g} and {spec.high:g}"
 
 
 class Region(Group):
@@ -170,6 +184,11 @@ class Start(Group):
             raise ValueError(f"openings should not be after the start date {self.date}")
         if sorted(counts) != counts:
             raise ValueError("openings should be cumulative counts that never fall")
+        for path, prior in self.prior.items():
+            try:
+                distributions.parse(prior)
+            except ValueError as error:
+                raise ValueError(f"prior of {path}: {error}") from None
         return self
 
 
@@ -425,8 +444,19 @@ class World(Group):
         if (self.stps or self.parks) and not self.firms:
             raise ValueError("firms should not be empty when there are stps or parks; firms=observed")
         places = {f"parks.{name}": park.region for name, park in self.parks.items()}
+        begun = {f"parks.{name}.begins": park.begins for name, park in self.parks.items()}
         if self.women_park:
             places["women_park"] = self.women_park.region
+            begun["women_park.agreed"] = self.women_park.agreed
+        for path, day in begun.items():
+            if day > self.start.date:
+                raise ValueError(f"{path} should not be after start.date ({self.start.date}), got {day}")
+        begun |= {"start.date": self.start.date, "end": self.end}
+        begun |= {f"start.calls.{i}": day for i, day in enumerate(self.start.calls)}
+        begun |= {f"start.openings.{day}": day for day in self.start.openings}
+        for path, day in begun.items():
+            if not 2000 <= day.year <= 2100:
+                raise ValueError(f"{path} should be between the years 2000 and 2100, got {day}")
         for path, region in places.items():
             if region not in self.regions:
                 raise ValueError(f"{path}.region should be one of {', '.join(self.regions)}, got {region!r}")

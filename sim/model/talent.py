@@ -8,6 +8,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from sim.model.clock import month_starts
+from sim.model.parameters import ANYTHING
 from sim.model.site import Region
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def stock(world: "World", share: float) -> int:
     """People on the market at the beginning: what the year's inflow and the outflow balance at."""
     if world.p.talent.outflow == 0:
         return 0
-    return round(sum(yearly_inflow(world)) * share / 12 / world.p.talent.outflow)
+    return round(min(ANYTHING, sum(yearly_inflow(world)) * share / 12 / world.p.talent.outflow))
 
 
 def talent_flow(world: "World", region: Region, share: float) -> Generator[Any, Any, None]:

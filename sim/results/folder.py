@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from sim import __version__
 from sim.config import HOW_IT_RUNS
-from sim.errors import InputError
+from sim.errors import InputError, why
 from sim.results.store import Store
 from sim.sources import CHECKOUT
 
@@ -88,7 +88,8 @@ def _is_run(path: Path) -> bool:
 def begin(path: Path, manifest: Mapping[str, Any]) -> Iterator[Store]:
     """Open the folder of a run for writing: a new one, or one with some replications of the same scenarios.
 
-    Yields the store, which knows what is there already; `manifest.json` is written with the status "running".
+    Yields the store, which knows what is there already; `manifest.json` is written with the status "running", and what
+    the earlier one said of the tables under "there", so that nothing is lost if this run is killed.
 
     Raises
     ------
@@ -98,19 +99,24 @@ def begin(path: Path, manifest: Mapping[str, Any]) -> Iterator[Store]:
     try:
         there = {file.name for file in path.iterdir()} if path.exists() else set()
     except OSError as error:
-        raise InputError(f"out: cannot write to {path} ({error.strerror})") from None
+        raise InputError(f"out: cannot write to {path} ({why(error)})") from None
     earlier: dict[str, Any] = {}
     if _is_run(path):
         earlier = Run(path).manifest
-        if why := _differs(earlier, manifest):
+        if reason := _differs(earlier, manifest):
             raise InputError(
-                f"out: {path} holds other results ({why}), which are never overwritten; choose another folder"
+                f"out: {path} holds other results ({reason}), which are never overwritten; choose another folder"
             )
-    elif there - {"parts"}:
+    elif there - {"parts", "manifest.part"}:  # all that is there if a run is killed as it begins
         raise InputError(f"out: {path} is not empty; results are never overwritten, choose another folder")
     with Store(path) as store:
-        store.find([scenario["key"] for scenario in earlier.get("scenarios", ())], earlier.get("tables", {}))
-        write_json(path / "manifest.json", manifest)
+        keys = [scenario["key"] for scenario in earlier.get("scenarios", ())]
+        before = earlier.get("there") or {"keys": keys, "tables": earlier.get("tables", {})}
+        store.find(**before)
+        try:
+            write_json(path / "manifest.json", {**manifest, "there": before} if before["tables"] else manifest)
+        except OSError as error:
+            raise InputError(f"out: cannot write to {path} ({why(error)})") from None
         yield store
 
 

@@ -37,7 +37,7 @@ class Side(NamedTuple):
 
 def sides_of(run: Run) -> list[Side]:
     """The scenarios of a run."""
-    return [Side(one["name"], run, one["scenario"]) for one in run.manifest["scenarios"]]
+    return [Side(one.get("name", ""), run, one["scenario"]) for one in run.manifest["scenarios"]]
 
 
 def against_first(sides: list[Side], columns: list[str], goals: list[Goal]) -> dict[str, list[Difference]]:

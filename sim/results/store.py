@@ -27,7 +27,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sim.errors import InputError
+from sim.errors import InputError, why
 from sim.results.digest import TableDigest, table_digest
 from sim.results.tables import with_scenario
 
@@ -83,7 +83,7 @@ class Store:
             self.parts.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(self.parts / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
-            raise InputError(f"out: cannot write to {self.path} ({error.strerror})") from None
+            raise InputError(f"out: cannot write to {self.path} ({why(error)})") from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from sim.config import Study, digest, read_study
+from sim.errors import why
 from sim.model.metrics import CLAIMED, national
 from sim.model.record import Record
 from sim.model.world import simulate
@@ -192,5 +193,5 @@ def run_study(
     except WorkersDied as reason:
         done.stopped = str(reason)
     except OSError as error:
-        done.stopped = f"cannot write the results ({error.strerror})"
+        done.stopped = f"cannot write the results ({why(error)})"
     return done

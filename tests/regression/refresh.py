@@ -1,16 +1,20 @@
 """Write the tables of the regression tests anew, after a change that is meant: `python -m tests.regression.refresh`.
 
-One CSV for each experiment: every drawn parameter, metric and goal date of a few replications.
+One CSV for each experiment: every drawn parameter, metric and goal date of a few replications. Of a sweep, the first
+and the last scenario; of a calibration, the runs of its design.
 """
 
 import csv
 from pathlib import Path
 
+from sim.config import experiments, read_study, scenarios
+from sim.study.design import uniforms
 from sim.study.montecarlo import replicate
-from tests.helpers import study
+from tests.helpers import config
 
 TABLES = Path(__file__).with_name("tables")
-EXPERIMENTS = dict.fromkeys(("baseline", "official_plan", "portfolio"), "2027-12-31") | {"history": "2025-11-14"}
+ENDS = {"history": "2025-11-14", "calibrated": "2025-11-14"}
+EXPERIMENTS = {name: ENDS.get(name, "2027-12-31") for name, _ in experiments()}
 REPLICATIONS = 2
 SEED = 20251114
 
@@ -20,12 +24,17 @@ Table = dict[tuple[str, str], str]
 
 def compute(experiment: str) -> Table:
     """Run the replications of an experiment, on a horizon that ends with its last goal."""
-    world = study({"seed": SEED}, experiment, EXPERIMENTS[experiment])
-    return {
-        (str(replication), name): "" if value is None else str(value)
-        for replication in range(REPLICATIONS)
-        for name, value in replicate(world, replication).row.items()
-    }
+    variants = scenarios(config({"seed": SEED}, experiment, EXPERIMENTS[experiment]))
+    ends = {0, len(variants) - 1}
+    found = {}
+    for number in sorted(ends):
+        overrides, variant = variants[number]
+        world = read_study(variant)
+        label = f"{' '.join(f'{key}={value}' for key, value in overrides.items())}: " if overrides else ""
+        for replication, uniform in enumerate(uniforms(world, 0, REPLICATIONS)):
+            row = replicate(world, replication, uniform).row
+            found |= {(str(replication), f"{label}{n}"): "" if x is None else str(x) for n, x in row.items()}
+    return found
 
 
 def read(experiment: str) -> Table:

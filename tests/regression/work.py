@@ -1,4 +1,4 @@
-"""Count the work of a replication; after a change that is meant, `python -m tests.regression.work` counts anew.
+"""Work of one replication, counted and not timed.
 
 Counts, not seconds: they are the same on every machine, however busy. `events` are those SimPy scheduled, `draws` the
 uniforms drawn, `calls` the calls of Python functions of sim and simpy.

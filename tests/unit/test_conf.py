@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 from scipy.integrate import quad
 
-from sim.config import experiments, read_study
+from sim.config import compose_config, digest, experiments, plain, read_study
 from sim.model.parameters import OVERRIDDEN, walk
 from sim.sources import CONF, EXPERIMENTS, attainment, comparators, observations
 from tests.helpers import composed, metric, run, study
@@ -187,3 +187,23 @@ def test_the_history_records_the_observed_days():
     world = read_study(composed("history"))
     days = {row["date"] for row in observations(world.observations)}
     assert days <= {str(day) for day in world.record_on}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "replications"), [([], 400), (["fidelity=quick"], 40), (["fidelity=quick", "replications=7"], 7)]
+)
+def test_fidelity_is_what_the_values_say_that_depend_on_it(overrides, replications):
+    """And what was asked for by itself stays."""
+    assert read_study(compose_config(overrides)).replications == replications
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_experiment_can_be_quick(name):
+    quick, full = (read_study(compose_config([f"experiment={name}", f"fidelity={one}"])) for one in ("quick", "full"))
+    assert quick.replications * len(quick.sweep.combinations()) < full.replications * len(full.sweep.combinations()) / 5
+
+
+def test_the_results_do_not_depend_on_the_word_fidelity():
+    """So that a quick run can be extended to the full one."""
+    quick = plain(compose_config(["fidelity=quick", "replications=400"]))
+    assert digest(quick) == digest(plain(compose_config([])))

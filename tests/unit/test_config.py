@@ -44,7 +44,7 @@ def mistake(overrides):
         ({"calls.applications_sd": 3}, ["calls: applications_sd", "square exceeds applications", "75"]),
         ({"regions": {}}, ["regions", "at least one"]),
         ({"start.calls": []}, ["start: calls", "at least one"]),
-        ({"hiring.ramp": 0}, ["hiring.ramp: ", "more than 0 (months)", "0"]),
+        ({"hiring.ramp": 0}, ["hiring.ramp: ", "at least 1e-06 (months)", "0"]),
         ({"programme.first_quarter": 0.5}, ["programme: ", "four quarters", "sum to 1", "0.5"]),
     ],
     ids=str,
@@ -143,7 +143,7 @@ def test_without_a_sweep_there_is_one_scenario():
         ({"calls.aplications": [1, 2]}, "sweep.grid.calls.aplications: no such key, did you mean calls.applications?"),
         ({"calls.applications.x.y": [1]}, "sweep.grid.calls.applications.x.y: no such key"),
         ({"calls.applications": []}, "sweep.grid.calls.applications: should list at least one value"),
-        ({"calls.applications": [48, -1]}, "calls.applications: should be at least 0"),
+        ({"calls.applications": [48, -1]}, "calls.applications: should be between 0 and 100000"),
         ({"calls.applications": 48}, "sweep.grid.calls.applications: should be a valid list"),
     ],
 )

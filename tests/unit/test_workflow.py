@@ -1,12 +1,15 @@
 """One run from configuration to folder: exit codes, messages, what is kept when something goes wrong."""
 
 import json
+from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from sim import figures, workflow
 from sim.errors import InputError
 from sim.model.record import ConservationError
+from sim.results import store
 from sim.results.folder import open_run
 from sim.results.store import Store
 from sim.study import montecarlo
@@ -202,6 +205,43 @@ def test_a_run_is_extended(undrawn, tmp_path, whole):
         run(study(replications=3), "baseline", tmp_path / "run")
 
 
+@pytest.mark.parametrize("more", [{"replications": 4}, {"sweep": {"grid": {"rollout.committee": [20, 80]}}}], ids=str)
+def test_a_finished_run_that_is_extended_and_killed_loses_nothing(more, monkeypatch, undrawn, tmp_path):
+    """Killed before anything new was finished, twice: what was there is not run again."""
+    simulate, calls = montecarlo.simulate, []
+    small = {"replications": 2} | ({"sweep": {"grid": {"rollout.committee": [80]}}} if "sweep" in more else {})
+    assert run(study(**small), "baseline", tmp_path / "run") == 0
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_):
+        raise Killed
+
+    def counted(world, seed, replication, *rest):
+        calls.append((world.rollout.committee.value, replication))
+        return simulate(world, seed, replication, *rest)
+
+    monkeypatch.setattr(montecarlo, "simulate", killed)
+    for _ in range(2):
+        with pytest.raises(Killed):
+            run(study(**(small | more)), "baseline", tmp_path / "run")
+    monkeypatch.setattr(montecarlo, "simulate", counted)
+    assert run(study(**(small | more)), "baseline", tmp_path / "run") == 0
+    assert calls == ([(20, 0), (20, 1)] if "sweep" in more else [(80, 2), (80, 3)])
+    assert "there" not in open_run(tmp_path / "run").manifest
+    assert run(study(**(small | more)), "baseline", tmp_path / "once") == 0
+    assert tables_of(tmp_path / "run") == tables_of(tmp_path / "once")
+
+
+def test_a_run_killed_as_it_begins_can_be_begun_again(undrawn, tmp_path, whole):
+    (tmp_path / "run" / "parts").mkdir(parents=True)
+    (tmp_path / "run" / "manifest.part").write_text("{")
+    assert run(study(), "baseline", tmp_path / "run") == 0
+    assert tables_of(tmp_path / "run") == tables_of(whole)
+    assert not (tmp_path / "run" / "manifest.part").exists()
+
+
 def test_a_sweep_with_one_more_value_computes_only_that(monkeypatch, undrawn, tmp_path):
     simulate, seen = montecarlo.simulate, []
 
@@ -236,6 +276,35 @@ def test_a_full_disk_says_so_and_keeps_what_is_done(monkeypatch, undrawn, tmp_pa
     monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
     assert run(study(), "baseline", tmp_path / "run") == 0
     assert tables_of(tmp_path / "run") == tables_of(whole)
+
+
+@pytest.mark.parametrize("file", ["manifest.part", "runs.part", "summary.part", "report.part"])
+def test_a_disk_that_is_full_at_any_file_is_one_clear_line(file, monkeypatch, undrawn, tmp_path, whole, capsys):
+    """Room is made, and the run goes on to the same tables."""
+    write_text, writer = Path.write_text, pq.ParquetWriter
+
+    def full():
+        raise OSError(28, "No space left on device")
+
+    def writes_text(path, text, **options):
+        return full() if path.name == file else write_text(path, text, **options)
+
+    def writes_table(path, *arguments, **options):
+        return full() if path.name == file else writer(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "write_text", writes_text)
+    monkeypatch.setattr(store.pq, "ParquetWriter", writes_table)
+    if file == "manifest.part":
+        with pytest.raises(InputError, match=r"out: cannot write to .* \(No space left on device\)"):
+            run(study(), "baseline", tmp_path / "run")
+    else:
+        assert run(study(), "baseline", tmp_path / "run") == workflow.STOPPED
+        assert "cannot write the results (No space left on device): 4 of 4" in capsys.readouterr().err
+    monkeypatch.setattr(Path, "write_text", write_text)
+    monkeypatch.setattr(store.pq, "ParquetWriter", writer)
+    assert run(study(), "baseline", tmp_path / "run") == 0
+    assert tables_of(tmp_path / "run") == tables_of(whole)
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {path.name for path in whole.iterdir()}
 
 
 def test_a_run_is_never_written_over(undrawn, whole):

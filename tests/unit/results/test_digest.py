@@ -42,7 +42,7 @@ def test_storage_does_not_matter(tmp_path):
         {"yes": pa.array([True, None, False])},
         {"more": pa.array([1, 1, 1])},
     ],
-    ids=str,
+    ids=lambda change: " ".join(f"{name} {column.type} {column.to_pylist()}" for name, column in change.items()),
 )
 def test_content_does(change):
     assert table_digest(table(**change)) != table_digest(table())

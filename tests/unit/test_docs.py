@@ -1,0 +1,49 @@
+"""Pages: what is generated is current, links lead somewhere, and commands name experiments there are."""
+
+import importlib.util
+import re
+
+import pytest
+
+from sim.config import experiments
+from tests.helpers import ROOT
+
+SPEC = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+generate = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(generate)
+PAGES = [page for folder in (ROOT, ROOT / "docs", ROOT / "results") for page in sorted(folder.glob("*.md"))]
+
+
+def named(page):
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", generate.PAGES, ids=named)
+def test_what_is_generated_is_current(page):
+    text = page.read_text(encoding="utf-8")
+    assert generate.generate(text) == text, "python docs/generate.py makes it anew"
+
+
+def test_every_table_has_its_place():
+    text = "".join(page.read_text(encoding="utf-8") for page in generate.PAGES)
+    places = re.findall(r"<!-- (\w+): begin -->", text)
+    assert sorted(places) == sorted(make.__name__ for make in generate.MAKERS)
+
+
+def test_a_stale_table_is_noticed():
+    """The test above can fail: an answer that nobody gave is replaced."""
+    stale = "<!-- answer: begin -->\n\n20 in 20\n\n<!-- answer: end -->\n"
+    assert "20 in 20" not in generate.generate(stale)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_links_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    lost = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert not lost
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_commands_name_experiments_there_are(page):
+    named = set(re.findall(r"sim run[^`\n]* ?experiment=(\w+)", page.read_text(encoding="utf-8")))
+    assert named - {"NAME"} <= {name for name, _ in experiments()}
