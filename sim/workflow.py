@@ -161,14 +161,20 @@ def _summary(study: Study, run: folder.Run, overrides: list[dict[str, Any]]) -> 
             summary, goals, study.start.date, run.table("sites") if run.has_table("sites") else None
         ),
         **summary,
-        "precision": _precision(study, runs),
+        "precision": precision_of(study, runs, _headline(study)),
         "funnel": funnel(summary),
         "systems": systems(runs, {name: claim.model_dump() for name, claim in study.claims.items()}),
     }
 
 
-def _precision(study: Study, runs: Any) -> list[dict[str, Any]]:
-    """Means of the goals' metrics on the dates of the answer, by the design or control variates."""
+def _headline(study: Study) -> list[str]:
+    """Columns METRIC@DATE of what the answer speaks of: the first goal of each metric."""
+    first = {goal.metric: f"{goal.metric}@{goal.by}" for goal in reversed(study.goals.values())}
+    return list(first.values())[::-1]
+
+
+def precision_of(study: Study, runs: Any, columns: Sequence[str]) -> list[dict[str, Any]]:
+    """Means of columns METRIC@DATE of a study's runs by its design, or by control variates (`analysis.variance`)."""
     from sim.analysis.variance import expectation, precision
     from sim.model.distributions import Distribution
     from sim.model.parameters import walk
@@ -177,8 +183,7 @@ def _precision(study: Study, runs: Any) -> list[dict[str, Any]]:
     drawn = [(path, p) for path, p in walk(study) if isinstance(p.value, Distribution) and p.spec.per == "run"]
     start = study.start
     expectations = {path: expectation(path, p, start.states, start.prior) for path, p in drawn}
-    first = {goal.metric: f"{goal.metric}@{goal.by}" for goal in reversed(study.goals.values())}  # as in the answer
-    return precision(runs, list(first.values())[::-1], expectations, GROUPS.get(study.design))
+    return precision(runs, columns, expectations, GROUPS.get(study.design))
 
 
 def _is_list(study: Study, overrides: list[dict[str, Any]]) -> bool:

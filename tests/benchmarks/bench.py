@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +24,8 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import simpy
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # a script has its own folder there, not the checkout
@@ -32,8 +35,11 @@ from sim.config import read_study
 from sim.model.metrics import national
 from sim.model.world import simulate
 from sim.results.store import Store
+from sim.results.tables import build
+from sim.study.design import uniforms
 from sim.study.executor import run_tasks
-from sim.study.montecarlo import Block, run_block, run_study, scenario_key
+from sim.study.montecarlo import Block, replicate, run_block, run_study, scenario_key
+from sim.workflow import precision_of
 from tests.benchmarks import rivals
 from tests.helpers import ROOT, SIM, clean_environment, config, study
 
@@ -146,6 +152,32 @@ def precision(quick: bool) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def designs(quick: bool) -> dict[str, Any]:
+    """How many times as many plain runs the mean of each metric under a design is worth; not a matter of seconds.
+
+    Pairs, hypercubes and control variates from one study; a Sobol sequence, one whole, from the means of several.
+    """
+    studies, size = (8, 32) if quick else (24, 64)
+    names = ("hubs_open", "jobs_supported")
+    found: dict[str, Any] = {"replications": studies * size}
+    for kind in ("random", "antithetic", "latin_hypercube", "sobol"):
+        means, rows = [], []
+        for seed in range(studies if kind == "sobol" else 1):
+            world = study({"design": kind, "seed": seed, "tables": ["runs"]}, "baseline", ON)
+            n = size if kind == "sobol" else studies * size
+            numbers = zip(range(n), uniforms(world, 0, n), strict=True)
+            rows += (mine := [replicate(world, number, point) for number, point in numbers])
+            means.append([np.mean([one.row[f"{name}@{ON}"] for one in mine]) for name in names])
+        runs = build(rows, world.start.date)["runs"]
+        if kind == "sobol":
+            y = np.array([[one.row[f"{name}@{ON}"] for name in names] for one in rows])
+            gains = y.var(0, ddof=1) / size / np.var(means, axis=0, ddof=1)
+        else:
+            gains = [one["gain"] for one in precision_of(world, runs, [f"{name}@{ON}" for name in names])]
+        found["control variates" if kind == "random" else kind] = dict(zip(names, map(float, gains), strict=True))
+    return found
+
+
 def start_up(quick: bool) -> dict[str, float]:
     """Seconds by the clock on the wall until something happens, each in a process of its own."""
     first = "from tests.helpers import study; from sim.study.montecarlo import replicate; replicate(study(), 0)"
@@ -182,7 +214,14 @@ def blocks(quick: bool) -> dict[str, float]:
     world = study({}, "baseline", "2030-12-31")
     alone, _ = timed(lambda: [simulate(world, world.seed, number) for number in range(size)])
     weight = {f"{name}_bytes": len(content) / size for name, content in block.tables.items()}
+    weight |= {f"{name}_memory": pq.read_table(pa.BufferReader(content)).nbytes / size
+               for name, content in block.tables.items()}  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder, Store(Path(folder)) as store:
+        store.find([], {})
+        kept = [timed(store.put, "key", first, first + size, block.tables)[0] for first in range(0, 20 * size, size)]
     return {
+        "task_bytes": len(text),
+        "put_seconds": median(kept),
         "replications": size,
         "seconds_a_replication": seconds / size,
         "simulating_share": alone / seconds,
@@ -218,6 +257,7 @@ def of_hubs(hubs: int) -> dict[str, float]:
 def of_replications(replications: int) -> dict[str, float]:
     """A study of short replications through the store: what grows is bookkeeping. Peak memory of the parent."""
     from sim.analysis.summary import summarise
+    from sim.analysis.tables import national as paths
     from sim.results.folder import Run
 
     plain = config(
@@ -234,21 +274,23 @@ def of_replications(replications: int) -> dict[str, float]:
             store.clear()
         merged, merged_peak = time.perf_counter(), peak()
         summarise(Run(Path(folder)).table("runs"), {}, whole.end)
+        summarised, summary_peak = time.perf_counter(), peak()
+        paths(Run(Path(folder)).table("monthly"), "hubs_open")
         return {
             "run_seconds": ran - begin, "run_megabytes": ran_peak, "merge_seconds": merged - ran,
-            "merge_megabytes": merged_peak, "summary_seconds": time.perf_counter() - merged,
-            "summary_megabytes": peak(),
+            "merge_megabytes": merged_peak, "summary_seconds": summarised - merged, "summary_megabytes": summary_peak,
+            "monthly_seconds": time.perf_counter() - summarised, "monthly_megabytes": peak(),
         }  # fmt: skip
 
 
 CHILDREN = {"hubs": of_hubs, "replications": of_replications}
 
 
-def growth(kind: str, numbers: list[int]) -> dict[str, Any]:
-    """Measure at each number; exponent of each figure from the least to the largest: 1 is in proportion, 0 flat."""
+def growth(kind: str, numbers: list[int], _quick: bool) -> dict[str, Any]:
+    """Measure at each number; exponent of each figure between the two largest: 1 is in proportion, 0 flat."""
     rows = [child(kind, number) for number in numbers]
-    steps = np.log(numbers[-1] / numbers[0])
-    exponents = {name: float(np.log(max(rows[-1][name], 1e-9) / max(rows[0][name], 1e-9)) / steps) for name in rows[0]}
+    steps = np.log(numbers[-1] / numbers[-2])
+    exponents = {name: float(np.log(max(rows[-1][name], 1e-9) / max(rows[-2][name], 1e-9)) / steps) for name in rows[0]}
     return {"numbers": numbers, "rows": rows, "exponents": exponents}
 
 
@@ -302,8 +344,16 @@ def page(found: dict[str, Any]) -> str:
         ("difference_within_100_jobs_independent", "the same without common random numbers"),
     ):
         lines.append(f"| {what} | {precise[name]['replications']:,.0f} | {precise[name]['seconds']:,.0f} |")
+    gains = found["designs"]
     lines += ["", f"From the spread in a pilot of {precise['pilot']} replications; 95% intervals.", "",
-              "| start-up | seconds |", "|---|---|"]  # fmt: skip
+              f"| mean on {ON}, {gains['replications']:,} replications | hubs open, worth so many plain runs | jobs |",
+              "|---|---|---|"]  # fmt: skip
+    lines += [
+        f"| {kind.replace('_', ' ')} | {one['hubs_open']:.1f} | {one['jobs_supported']:.1f} |"
+        for kind, one in gains.items()
+        if kind != "replications"
+    ]
+    lines += ["", "| start-up | seconds |", "|---|---|"]
     lines += [f"| {name} | {seconds:.2f} |" for name, seconds in up.items()]
     lines += [
         "", f"Two workers: {pool['one_seconds']:.1f} s in turn, {pool['two_seconds']:.1f} s through the pool: "
@@ -311,7 +361,9 @@ def page(found: dict[str, Any]) -> str:
         "", f"A block of {block['replications']} replications: {1e3 * block['seconds_a_replication']:.0f} ms a "
         f"replication, {100 * block['simulating_share']:.0f}% of it simulating; as Parquet runs "
         f"{block['runs_bytes'] / 1e3:.1f}, monthly {block['monthly_bytes'] / 1e3:.1f}, sites "
-        f"{block['sites_bytes'] / 1e3:.1f} kB a replication.",
+        f"{block['sites_bytes'] / 1e3:.1f} kB a replication, in memory {block['runs_memory'] / 1e3:.1f}, "
+        f"{block['monthly_memory'] / 1e3:.0f} and {block['sites_memory'] / 1e3:.0f} kB. To keep it takes the parent "
+        f"{1e3 * block['put_seconds']:.1f} ms, to send its task {block['task_bytes'] / 1e3:.0f} kB.",
     ]  # fmt: skip
     for kind, what in (
         ("hubs", "One replication of the same part, by applications"),
@@ -335,6 +387,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer runs, smaller sizes")
     parser.add_argument("--many", action="store_true", help="up to 100,000 replications (another 10 minutes)")
+    parser.add_argument("--only", nargs="*", help="measure these parts again and keep the others of the last run")
     parser.add_argument("--out", type=Path, default=ROOT / "results/benchmarks")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -346,20 +399,21 @@ def main() -> None:
         print(json.dumps(CHILDREN[kind](int(number))))
         return
     quick = options.quick
-    found: dict[str, Any] = {"quick": quick, "machine": machine()}
+    last = options.out / "benchmarks.json"
+    found: dict[str, Any] = json.loads(last.read_text(encoding="utf-8")) if options.only else {}
+    found |= {} if options.only else {"quick": quick, "machine": machine()}
     sizes = {"hubs": [250, 2500] if quick else [250, 2500, 25_000], "replications": [100, 1000]}
     sizes["replications"] += ([] if quick else [10_000]) + ([100_000] if options.many else [])
     for name, measure in (
         ("floor", floor), ("rivals", beside_rivals), ("precision", precision), ("start_up", start_up),
-        ("parallel", parallel), ("blocks", blocks),
+        ("parallel", parallel), ("blocks", blocks), ("designs", designs),
+        *((f"growth_{kind}", partial(growth, kind, numbers)) for kind, numbers in sizes.items()),
     ):  # fmt: skip
-        found[name] = measure(quick)
-        print(f"{name}: done", file=sys.stderr)
-    for kind, numbers in sizes.items():
-        found[f"growth_{kind}"] = growth(kind, numbers)
-        print(f"growth_{kind}: done", file=sys.stderr)
+        if not options.only or name in options.only:
+            found[name] = measure(quick)
+            print(f"{name}: done", file=sys.stderr)
     options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "benchmarks.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    last.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     (options.out / "README.md").write_text(page(found), encoding="utf-8")
     print(page(found))
 
