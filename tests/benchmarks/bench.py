@@ -369,7 +369,7 @@ def page(found: dict[str, Any]) -> str:
         ("hubs", "One replication of the same part, by applications"),
         (
             "replications",
-            "A study of one simulated month a replication, two workers, by replications; memory is the parent's",
+            "A study of six simulated weeks a replication, two workers, by replications; memory is the parent's",
         ),
     ):
         one = found[f"growth_{kind}"]
