@@ -10,6 +10,9 @@ BIN = $(VENV)/bin
 READY = $(VENV)/.installed
 PIP = $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input
 
+LOCK = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/python -m piptools compile --quiet --generate-hashes --strip-extras \
+	--allow-unsafe --no-emit-options --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
 # Whatever the calling shell has active, only .venv is used.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV CONDA_PREFIX __PYVENV_LAUNCHER__
 unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV PIP_REQUIRE_HASHES PIP_CONSTRAINT
@@ -51,7 +54,9 @@ verify-docs: $(READY) ## make docs/verification.md anew: every check with its pi
 check-results: $(READY) ## run the first replications of each published result again: do they still come out the same?
 	@$(BIN)/sim reproduce $$(dirname $(RESULTS)/*/manifest.json) replications=2 $(ARGS)
 
-bench: $(READY) ## how fast the simulation runs
+bench: $(READY) ## how fast the simulation runs, beside rivals: makes results/benchmarks (15 minutes; ARGS=--quick)
+	@$(BIN)/python -c 'import numba, salabim' 2>/dev/null || $(PIP) --require-hashes -r bench.lock || \
+		echo "numba and salabim cannot be installed: they are left out" >&2
 	@$(BIN)/python tests/benchmarks/bench.py $(ARGS)
 
 results: $(READY) ## make the published results of results/README.md anew (about 10 minutes)
@@ -66,10 +71,9 @@ calibrate: $(READY) ## hold the parameters to the dated counts again (about 5 mi
 	@cp results/calibrated/states.json conf/data/states.json
 	@$(BIN)/python docs/generate.py
 
-lock: $(READY) ## refresh requirements.lock after a change of pyproject.toml; ARGS=--upgrade for newer versions
-	@CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/python -m piptools compile --quiet --extra dev --extra provenance --generate-hashes \
-		--strip-extras --allow-unsafe --no-emit-options --no-emit-index-url --no-emit-find-links \
-		--no-emit-trusted-host $(ARGS) --output-file requirements.lock pyproject.toml
+lock: $(READY) ## refresh requirements.lock and bench.lock after a change of pyproject.toml; ARGS=--upgrade for newer versions
+	@$(LOCK) --extra dev --extra provenance $(ARGS) --output-file requirements.lock pyproject.toml
+	@$(LOCK) --extra bench --constraint requirements.lock $(ARGS) --output-file bench.lock pyproject.toml
 
 clean: ## remove .venv, caches and builds; results stay
 	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -404,7 +404,7 @@ class Study(World):
     observations: str | None
     tables: list[Literal["runs", "monthly", "sites"]]
     study: Kind = Field(discriminator="kind")
-    design: Literal["random", "sobol", "sensitivity"]
+    design: Literal["random", "antithetic", "latin_hypercube", "sobol", "sensitivity"]
     designed: list[str]
     sweep: Sweep
     out: Path | None
@@ -442,6 +442,7 @@ class Study(World):
             )
         return self
 
+    @model_validator(mode="after")
     def _check_study(self) -> "Study":
         plan = self.study
         if isinstance(plan, Sensitivity):

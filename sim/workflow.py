@@ -199,6 +199,7 @@ def _summary(study: Study, run: folder.Run, overrides: list[dict[str, Any]]) -> 
         ),
         **precise,
         **summary,
+        "variance_reduction": variance_reduction(read_study(scenarios(run.config)[0][1]), runs, _headline(study)),
         "funnel": funnel(summary),
         "systems": systems(runs, {name: claim.model_dump() for name, claim in study.claims.items()}),
     }
@@ -224,6 +225,25 @@ def _precision(study: Study, run: folder.Run, runs: Any, summaries: list[dict[st
     content = {**study.precision.model_dump(), "looks": asked.looks, "scenarios": reached}
     names, counts = ([one[key] for one in scenarios] for key in ("name", "replications"))
     return {"precision": content}, f" {in_words(asked, found, names, counts)}"
+
+
+def _headline(study: Study) -> list[str]:
+    """Columns METRIC@DATE of what the answer speaks of: the first goal of each metric."""
+    first = {goal.metric: f"{goal.metric}@{goal.by}" for goal in reversed(study.goals.values())}
+    return list(first.values())[::-1]
+
+
+def variance_reduction(study: Study, runs: Any, columns: Sequence[str]) -> list[dict[str, Any]]:
+    """Means of columns METRIC@DATE of a study's runs by its design, or by control variates (`analysis.variance`)."""
+    from sim.analysis.variance import expectation, reduced_means
+    from sim.model.distributions import Distribution
+    from sim.model.parameters import walk
+    from sim.study.design import GROUPS
+
+    drawn = [(path, p) for path, p in walk(study) if isinstance(p.value, Distribution) and p.spec.per == "run"]
+    start = study.start
+    expectations = {path: expectation(path, p, start.states, start.prior) for path, p in drawn}
+    return reduced_means(runs, columns, expectations, GROUPS.get(study.design))
 
 
 def _is_list(study: Study, overrides: list[dict[str, Any]]) -> bool:
@@ -266,6 +286,7 @@ def report(path: Path) -> None:
     Only the tables are read, so it can be done again at any time.
     """
     from sim.analysis.systems import systems_text
+    from sim.analysis.variance import in_words
     from sim.figures import draw_all
     from sim.figures import observations as observations_figure
     from sim.report import write_report
@@ -283,6 +304,8 @@ def report(path: Path) -> None:
     print(summary["answer"])
     if "what_holds_back" in summary:
         print(summary["what_holds_back"])
+    if summary.get("variance_reduction"):
+        print(in_words(summary["variance_reduction"]))
     if len(summary.get("systems", ())) > 1:
         print(systems_text(summary["systems"]))
     print(f"Figures: {', '.join(str(file) for file in drawn if file.suffix == '.png')}")

@@ -69,5 +69,5 @@ def mistake(config: Mapping[str, Any], overrides: Mapping[str, Any]) -> str | No
     try:
         scenarios(configured(config, {"point": overrides}))
     except InputError as error:
-        return str(error).replace("sweep.list.0.", "")
+        return str(error).removeprefix("sweep, scenario point: ").replace("sweep.list.0.", "")
     return None

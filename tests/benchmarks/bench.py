@@ -1,41 +1,67 @@
-"""What a replication costs, beside a bare SimPy loop with as many events; measured alternately, in one run.
+"""What the simulation costs, beside what else could be run: `make bench` (12 minutes), ARGS=--quick (3 minutes).
 
-The bare loop is 100 processes `while True: yield env.timeout(1)`: the least that many events cost in SimPy.
-Times are of the process's own CPU clock, so that other programs on the machine disturb them less.
+Everything is measured in one run, alternately, and told as medians and ratios: the machine may be busy. Seconds are of
+the process's own CPU clock unless they are said to be of the clock on the wall. The last run is kept in
+results/benchmarks/: benchmarks.json, and README.md made from it.
 """
 
 import argparse
+import gc
+import json
+import os
 import platform
+import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
-from statistics import mean, median
+from statistics import median
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import simpy
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # a script has its own folder there, not the checkout
 
 from sim import __version__
-from sim.config import Study
-from sim.model.clock import record_dates
-from sim.model.record import Recorder
-from sim.model.streams import Streams
-from sim.model.world import World
-from tests.helpers import SIM, clean_environment, study
+from sim.config import read_study
+from sim.model.metrics import national
+from sim.model.world import simulate
+from sim.results.store import Store
+from sim.results.tables import build
+from sim.study.design import uniforms
+from sim.study.executor import run_tasks
+from sim.study.montecarlo import Block, replicate, run_block, run_study, scenario_key
+from sim.workflow import variance_reduction
+from tests.benchmarks import rivals
+from tests.helpers import ROOT, SIM, clean_environment, config, study
 
 PROCESSES = 100
+Z = 1.96
+HALF_PROBABILITY, HALF_JOBS = 0.02, 100.0
+GOAL, ON = 100, "2027-12-31"
+PLANS: dict[str, dict[str, Any]] = {"base": {"calls.applications": 48}, "more": {"calls.applications": 60}}
 
 
-def replicate(config: Study, replication: int) -> int:
-    """Run one replication as `simulate` does; return how many events were scheduled."""
-    world = World(config, Streams(config.seed, replication))
-    recorder = Recorder(world, record_dates(config.start.date, config.end, set(config.judged)))
-    world.env.run(until=world.env.process(recorder.run()))
-    recorder.finish()
-    return next(world.env._eid)
+def timed(function: Callable[..., Any], *arguments: object) -> tuple[float, Any]:
+    """CPU seconds, and what the function returned."""
+    begin = time.process_time()
+    result = function(*arguments)
+    return time.process_time() - begin, result
+
+
+def wall(*command: str) -> float:
+    """Seconds by the clock on the wall of a command in a process of its own."""
+    begin = time.perf_counter()
+    subprocess.run([sys.executable, *command], check=True, capture_output=True, env=clean_environment())
+    return time.perf_counter() - begin
 
 
 def bare_loop(events: int) -> int:
@@ -53,54 +79,343 @@ def bare_loop(events: int) -> int:
     return next(env._eid)
 
 
-def timed(function: Callable[..., int], *arguments: object) -> tuple[float, int]:
-    """CPU seconds, and what the function returned."""
-    begin = time.process_time()
-    result = function(*arguments)
-    return time.process_time() - begin, result
+def floor(quick: bool) -> dict[str, Any]:
+    """A replication of the published experiments beside a bare SimPy loop with as many events."""
+    found = {}
+    for experiment in ("baseline", "portfolio"):
+        world = study({}, experiment, "2030-12-31")
+        timed(rivals.ours, 10**6, world), timed(bare_loop, 5000)  # warm up
+        pairs = []
+        for number in range(8 if quick else 40):
+            seconds, (_, _, events) = timed(rivals.ours, number, world)
+            pairs.append((events, seconds, timed(bare_loop, events)[0]))
+        events, ours, bare = np.array(pairs).T
+        found[experiment] = {
+            "events": float(events.mean()), "seconds": median(ours), "bare_seconds": median(bare),
+            "ratio": median(ours / bare), "microseconds_an_event": 1e6 * median(ours / events),
+        }  # fmt: skip
+    return found
 
 
-def wall(*command: str) -> float:
-    """Seconds by the clock on the wall of a command in a process of its own."""
-    begin = time.perf_counter()
-    subprocess.run([sys.executable, *command], check=True, capture_output=True, env=clean_environment())
-    return time.perf_counter() - begin
+def beside_rivals(quick: bool) -> dict[str, Any]:
+    """The part of the model that all write, and how far their answers are from ours (`rivals.differences`)."""
+    ways = {
+        name: run for name, (run, package) in rivals.WAYS.items() if package is None or find_spec(package) is not None
+    }
+    for run in ways.values():
+        run(10**6)  # warm up, compile
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    results: dict[str, list[Any]] = {name: [] for name in ways}
+    for number in range(15 if quick else 60):
+        for name, run in ways.items():
+            one, result = timed(run, number)
+            seconds[name].append(one)
+            results[name].append(result[:2])
+    off = rivals.differences({name: np.array(found, float) for name, found in results.items()})
+    ours = np.array(seconds["this model"])
+    return {
+        name: {
+            "seconds": median(seconds[name]), "ratio": median(np.array(seconds[name]) / ours),
+            "hubs_off_percent": off[name][0], "people_off_percent": off[name][1],
+        }
+        for name in ways
+    }  # fmt: skip
+
+
+def precision(quick: bool) -> dict[str, Any]:
+    """Seconds to an answer, from the spread of a pilot: a goal's probability, the difference of two plans."""
+    worlds = {name: study(plan, "baseline", ON) for name, plan in PLANS.items()}
+    jobs: dict[str, list[float]] = {name: [] for name in PLANS}
+    hubs, seconds = [], []
+    pilot = 40 if quick else 200
+    for number in range(pilot):
+        for name, world in worlds.items():
+            one, record = timed(simulate, world, world.seed, number)
+            figures = national(record)
+            seconds.append(one)
+            jobs[name].append(figures["jobs_supported"][-1])
+            if name == "base":
+                hubs.append(figures["hubs_open"][-1])
+    a, b = (np.array(jobs[name]) for name in PLANS)
+    p = float(np.mean(np.array(hubs) >= GOAL))
+    cost = median(seconds)
+
+    def answer(variance: float, half: float, runs_each: int) -> dict[str, float]:
+        n = max(2.0, np.ceil(variance * (Z / half) ** 2))
+        return {"replications": n, "seconds": n * runs_each * cost}
+
+    return {
+        "pilot": pilot, "seconds_a_replication": cost, "goal": f"{GOAL} hubs open on {ON}", "probability": p,
+        "probability_within_2_points": answer(p * (1 - p), HALF_PROBABILITY, 1),
+        "difference_within_100_jobs_common_random_numbers": answer(float((b - a).var(ddof=1)), HALF_JOBS, 2),
+        "difference_within_100_jobs_independent": answer(float(a.var(ddof=1) + b.var(ddof=1)), HALF_JOBS, 2),
+    }  # fmt: skip
+
+
+def designs(quick: bool) -> dict[str, Any]:
+    """How many times as many plain runs the mean of each metric under a design is worth; not a matter of seconds.
+
+    Pairs, hypercubes and control variates from one study; a Sobol sequence, one whole, from the means of several.
+    """
+    studies, size = (8, 32) if quick else (24, 64)
+    names = ("hubs_open", "jobs_supported")
+    found: dict[str, Any] = {"replications": studies * size}
+    for kind in ("random", "antithetic", "latin_hypercube", "sobol"):
+        means, rows = [], []
+        for seed in range(studies if kind == "sobol" else 1):
+            world = study({"design": kind, "seed": seed, "tables": ["runs"]}, "baseline", ON)
+            n = size if kind == "sobol" else studies * size
+            numbers = zip(range(n), uniforms(world, 0, n), strict=True)
+            rows += (mine := [replicate(world, number, point) for number, point in numbers])
+            means.append([np.mean([one.row[f"{name}@{ON}"] for one in mine]) for name in names])
+        runs = build(rows, world.start.date)["runs"]
+        if kind == "sobol":
+            y = np.array([[one.row[f"{name}@{ON}"] for name in names] for one in rows])
+            gains = y.var(0, ddof=1) / size / np.var(means, axis=0, ddof=1)
+        else:
+            gains = [one["gain"] for one in variance_reduction(world, runs, [f"{name}@{ON}" for name in names])]
+        found["control variates" if kind == "random" else kind] = dict(zip(names, map(float, gains), strict=True))
+    return found
+
+
+def start_up(quick: bool) -> dict[str, float]:
+    """Seconds by the clock on the wall until something happens, each in a process of its own."""
+    first = "from tests.helpers import study; from sim.study.montecarlo import replicate; replicate(study(), 0)"
+    commands = {
+        "python itself": ("-c", ""), "import sim.cli": ("-c", "import sim.cli"),
+        "sim run --help": (*SIM[1:], "run", "--help"), "import sim.model.world": ("-c", "import sim.model.world"),
+        "first replication": ("-c", first),
+    }  # fmt: skip
+    times = [{name: wall(*command) for name, command in commands.items()} for _ in range(3 if quick else 7)]
+    return {name: median(one[name] for one in times) for name in commands}
+
+
+def parallel(quick: bool) -> dict[str, float]:
+    """Speed-up of two workers, by the clock on the wall: blocks of replications through the pool against in turn."""
+    text = json.dumps(config({}, "baseline", ON))
+    tasks = [Block(0, first, first + 4, text) for first in range(0, 40 if quick else 160, 4)]
+
+    def run(workers: int) -> float:
+        begin = time.perf_counter()
+        assert len(list(run_tasks(run_block, tasks, workers))) == len(tasks)
+        return time.perf_counter() - begin
+
+    run(1), run(2)  # start the pool, read the configuration
+    pairs = [(run(1), run(2)) for _ in range(1 if quick else 3)]
+    one, two = (median(times) for times in zip(*pairs, strict=True))
+    return {"one_seconds": one, "two_seconds": two, "efficiency": median(a / b / 2 for a, b in pairs)}
+
+
+def blocks(quick: bool) -> dict[str, float]:
+    """What a block of replications of the baseline costs and weighs."""
+    text, size = json.dumps(config({}, "baseline", "2030-12-31")), 10 if quick else 50
+    run_block(Block(0, 0, 1, text))
+    seconds, block = timed(run_block, Block(0, 0, size, text))
+    world = study({}, "baseline", "2030-12-31")
+    alone, _ = timed(lambda: [simulate(world, world.seed, number) for number in range(size)])
+    weight = {f"{name}_bytes": len(content) / size for name, content in block.tables.items()}
+    weight |= {f"{name}_memory": pq.read_table(pa.BufferReader(content)).nbytes / size
+               for name, content in block.tables.items()}  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder, Store(Path(folder)) as store:
+        store.find([], {})
+        kept = [timed(store.put, "key", first, first + size, block.tables)[0] for first in range(0, 20 * size, size)]
+    return {
+        "task_bytes": len(text),
+        "put_seconds": median(kept),
+        "replications": size,
+        "seconds_a_replication": seconds / size,
+        "simulating_share": alone / seconds,
+        **weight,
+    }
+
+
+def peak() -> float:
+    """Most memory this process has had so far, MB; on Linux getrusage would count what its parent had as well."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+
+
+def child(kind: str, number: int) -> dict[str, float]:
+    """Measure in a process of its own, whose memory tells of nothing else."""
+    command = [sys.executable, __file__, "--child", kind, str(number)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=clean_environment())
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def of_hubs(hubs: int) -> dict[str, float]:
+    """One replication with so many applications on the first day (`rivals.part`), and as many places in proportion."""
+    rivals.ours(0, rivals.part(25, 8))
+    world = rivals.part(hubs, hubs * rivals.PLACES // rivals.APPLICATIONS)
+    before = peak()
+    gc.collect()
+    seconds, _ = timed(rivals.ours, 0, world)
+    return {"seconds": seconds, "megabytes": peak() - before}
+
+
+def of_replications(replications: int) -> dict[str, float]:
+    """A study of short replications through the store: what grows is bookkeeping. Peak memory of the parent."""
+    from sim.analysis.summary import summarise
+    from sim.analysis.tables import national as paths
+    from sim.results.folder import Run
+
+    plain = config(
+        {"replications": replications, "workers": 2, "tables": ["runs", "monthly"]}, "baseline", "2025-12-31"
+    )
+    whole = read_study(plain)
+    with tempfile.TemporaryDirectory() as folder:
+        begin = time.perf_counter()
+        with Store(Path(folder)) as store:
+            store.find([], {})
+            assert run_study(whole, [plain], store).finished == replications
+            ran, ran_peak = time.perf_counter(), peak()
+            store.merge([scenario_key(plain)])
+            store.clear()
+        merged, merged_peak = time.perf_counter(), peak()
+        summarise(Run(Path(folder)).table("runs"), {}, whole.end)
+        summarised, summary_peak = time.perf_counter(), peak()
+        paths(Run(Path(folder)).table("monthly"), "hubs_open")
+        return {
+            "run_seconds": ran - begin, "run_megabytes": ran_peak, "merge_seconds": merged - ran,
+            "merge_megabytes": merged_peak, "summary_seconds": summarised - merged, "summary_megabytes": summary_peak,
+            "monthly_seconds": time.perf_counter() - summarised, "monthly_megabytes": peak(),
+        }  # fmt: skip
+
+
+CHILDREN = {"hubs": of_hubs, "replications": of_replications}
+
+
+def growth(kind: str, numbers: list[int], _quick: bool) -> dict[str, Any]:
+    """Measure at each number; exponent of each figure between the two largest: 1 is in proportion, 0 flat."""
+    rows = [child(kind, number) for number in numbers]
+    steps = np.log(numbers[-1] / numbers[-2])
+    exponents = {name: float(np.log(max(rows[-1][name], 1e-9) / max(rows[-2][name], 1e-9)) / steps) for name in rows[0]}
+    return {"numbers": numbers, "rows": rows, "exponents": exponents}
+
+
+def machine() -> dict[str, Any]:
+    """What it was measured with."""
+    versions: dict[str, str | None] = {}
+    for name in ("simpy", "numpy", "scipy", "pyarrow", "salabim", "numba"):
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = None
+    return {
+        "machine": f"{platform.system()} {platform.machine()}", "processors": os.cpu_count(), "sim": __version__,
+        "load": os.getloadavg()[0], "python": platform.python_version(), **versions,
+    }  # fmt: skip
+
+
+def page(found: dict[str, Any]) -> str:
+    """results/benchmarks/README.md, from benchmarks.json."""
+    made = found["machine"]
+    versions = ", ".join(
+        f"{name} {made[name]}" for name in ("python", "simpy", "numpy", "salabim", "numba") if made[name]
+    )
+    lines = [
+        "# Benchmarks", "",
+        f"Made by `make bench`{' ARGS=--quick' if found['quick'] else ''} on {made['machine']}, {made['processors']} "
+        f"shared processors (load {made['load']:.1f} at the beginning); {versions}. Ratios are medians of alternating "
+        "runs.", "",
+        "| a replication to the end of 2030 | events | ms | bare SimPy loop with as many events, ms | ratio |",
+        "|---|---|---|---|---|",
+    ]  # fmt: skip
+    for name, one in found["floor"].items():
+        lines.append(
+            f"| {name} | {one['events']:,.0f} | {1e3 * one['seconds']:.0f} | {1e3 * one['bare_seconds']:.1f} | "
+            f"{one['ratio']:.1f} |"
+        )
+    _, inside, beyond = (" ".join(text.split()) for text in rivals.__doc__.split("\n\n"))
+    lines += ["", inside, "", beyond, "",
+              "| the same part, written as | ms | times ours | hubs open, off ours | people, off ours |",
+              "|---|---|---|---|---|"]  # fmt: skip
+    for name, one in found["rivals"].items():
+        lines.append(
+            f"| {name} | {1e3 * one['seconds']:.1f} | {one['ratio']:.2f} | {one['hubs_off_percent']:+.1f}% | "
+            f"{one['people_off_percent']:+.1f}% |"
+        )
+    precise, up, pool, block = found["precision"], found["start_up"], found["parallel"], found["blocks"]
+    lines += ["", f"| answer, baseline to {ON} | replications | seconds on one processor |", "|---|---|---|"]
+    for name, what in (
+        ("probability_within_2_points", f"{precise['goal']} (p = {precise['probability']:.2f}), within 2 points"),
+        ("difference_within_100_jobs_common_random_numbers", "60 against 48 applications a call, within 100 jobs"),
+        ("difference_within_100_jobs_independent", "the same without common random numbers"),
+    ):
+        lines.append(f"| {what} | {precise[name]['replications']:,.0f} | {precise[name]['seconds']:,.0f} |")
+    gains = found["designs"]
+    lines += ["", f"From the spread in a pilot of {precise['pilot']} replications; 95% intervals.", "",
+              f"| mean on {ON}, {gains['replications']:,} replications | hubs open, worth so many plain runs | jobs |",
+              "|---|---|---|"]  # fmt: skip
+    lines += [
+        f"| {kind.replace('_', ' ')} | {one['hubs_open']:.1f} | {one['jobs_supported']:.1f} |"
+        for kind, one in gains.items()
+        if kind != "replications"
+    ]
+    lines += ["", "| start-up | seconds |", "|---|---|"]
+    lines += [f"| {name} | {seconds:.2f} |" for name, seconds in up.items()]
+    lines += [
+        "", f"Two workers: {pool['one_seconds']:.1f} s in turn, {pool['two_seconds']:.1f} s through the pool: "
+        f"{100 * pool['efficiency']:.0f}% of twice as fast.",
+        "", f"A block of {block['replications']} replications: {1e3 * block['seconds_a_replication']:.0f} ms a "
+        f"replication, {100 * block['simulating_share']:.0f}% of it simulating; as Parquet runs "
+        f"{block['runs_bytes'] / 1e3:.1f}, monthly {block['monthly_bytes'] / 1e3:.1f}, sites "
+        f"{block['sites_bytes'] / 1e3:.1f} kB a replication, in memory {block['runs_memory'] / 1e3:.1f}, "
+        f"{block['monthly_memory'] / 1e3:.0f} and {block['sites_memory'] / 1e3:.0f} kB. To keep it takes the parent "
+        f"{1e3 * block['put_seconds']:.1f} ms, to send its task {block['task_bytes'] / 1e3:.0f} kB.",
+    ]  # fmt: skip
+    for kind, what in (
+        ("hubs", "One replication of the same part, by applications"),
+        (
+            "replications",
+            "A study of six simulated weeks a replication, two workers, by replications; memory is the parent's",
+        ),
+    ):
+        one = found[f"growth_{kind}"]
+        names = list(one["exponents"])
+        lines += ["", what + ":", "", "| | " + " | ".join(name.replace("_", " ") for name in names) + " |",
+                  "|---" * (len(names) + 1) + "|"]  # fmt: skip
+        for number, row in zip(one["numbers"], one["rows"], strict=True):
+            lines.append(f"| {number:,} | " + " | ".join(f"{row[name]:,.2f}" for name in names) + " |")
+        lines.append("| exponent | " + " | ".join(f"{one['exponents'][name]:.2f}" for name in names) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, write, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--replications", type=int, default=100)
-    parser.add_argument("--end", default="2028-12-31")
+    parser.add_argument("--quick", action="store_true", help="fewer runs, smaller sizes")
+    parser.add_argument("--many", action="store_true", help="up to 100,000 replications (another 10 minutes)")
+    parser.add_argument("--only", nargs="*", help="measure these parts again and keep the others of the last run")
+    parser.add_argument("--out", type=Path, default=ROOT / "results/benchmarks")
+    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
-
-    config = study(end=options.end)
-    timed(replicate, config, 10**6), timed(bare_loop, 5000)  # warm up
-    ours, bare, events, loop_events = [], [], [], []
-    for replication in range(options.replications):
-        seconds, count = timed(replicate, config, replication)
-        ours.append(seconds)
-        events.append(count)
-        seconds, count = timed(bare_loop, events[-1])
-        bare.append(seconds)
-        loop_events.append(count)
-    ratio = [a / b for a, b in zip(ours, bare, strict=True)]
-
-    versions = f"Python {platform.python_version()}, SimPy {simpy.__version__}, NumPy {np.__version__}"
-    print(f"{platform.processor() or platform.machine()}, {platform.system()}; {versions}, sim {__version__}")
-    print(f"baseline to {options.end}, {options.replications} replications, each followed by a bare loop")
-    print(f"  events per replication   mean {mean(events):,.0f} (bare loop {mean(loop_events):,.0f})")
-    print(f"  replication              median {1e3 * median(ours):.1f} ms, mean {1e3 * mean(ours):.1f} ms")
-    print(f"  bare loop                median {1e3 * median(bare):.1f} ms, mean {1e3 * mean(bare):.1f} ms")
-    print(f"  ratio                    of means {mean(ours) / mean(bare):.2f}, median of pairs {median(ratio):.2f}")
-    for name, command in (
-        ("sim run --help", (*SIM[1:], "run", "--help")),
-        ("sim --help", (*SIM[1:], "--help")),
-        ("import sim.cli", ("-c", "import sim.cli")),
-        ("import sim.model.world", ("-c", "import sim.model.world")),
-        ("python itself", ("-c", "")),
-    ):
-        print(f"  {name:24} median {median(wall(*command) for _ in range(5)):.2f} s")
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000)  # as in a worker
+    if options.child:
+        kind, number = options.child
+        print(json.dumps(CHILDREN[kind](int(number))))
+        return
+    quick = options.quick
+    last = options.out / "benchmarks.json"
+    found: dict[str, Any] = json.loads(last.read_text(encoding="utf-8")) if options.only else {}
+    found |= {} if options.only else {"quick": quick, "machine": machine()}
+    sizes = {"hubs": [250, 2500] if quick else [250, 2500, 25_000], "replications": [100, 1000]}
+    sizes["replications"] += ([] if quick else [10_000]) + ([100_000] if options.many else [])
+    for name, measure in (
+        ("floor", floor), ("rivals", beside_rivals), ("precision", precision), ("start_up", start_up),
+        ("parallel", parallel), ("blocks", blocks), ("designs", designs),
+        *((f"growth_{kind}", partial(growth, kind, numbers)) for kind, numbers in sizes.items()),
+    ):  # fmt: skip
+        if not options.only or name in options.only:
+            found[name] = measure(quick)
+            print(f"{name}: done", file=sys.stderr)
+    options.out.mkdir(parents=True, exist_ok=True)
+    last.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    (options.out / "README.md").write_text(page(found), encoding="utf-8")
+    print(page(found))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ MODULES = (
     "coverage",
     "plans",
     "studies",
+    "designs",
 )
 ONE_SIDED = 0.05
 """Level of each of the two one-sided tests of an equivalence test, as usual (Schuirmann 1987)."""

@@ -25,6 +25,7 @@ GROUPS = {
     "coverage": "Intervals and comparisons",
     "plans": "The cheapest plan",
     "studies": "Studies that explain",
+    "designs": "Designs of the parameters",
 }
 
 

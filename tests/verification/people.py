@@ -45,17 +45,14 @@ class Watch:
                 self.at_age[np.searchsorted(AGES, day)] = people
 
 
-def persons(kinds):
-    """The reference: every post opens when demand reaches it, every vacancy and every person is a process.
+def staff(env, random, people, hub, kinds=False):
+    """Open a hub of the reference: every post opens when demand reaches it; vacancies and persons are processes.
 
     A member takes a post as soon as it is there. A vacancy for an employee is filled after an exponential time of its
-    own, whose mean is drawn once for the vacancy, as is whether it wants experience.
+    own, whose mean is drawn once for the vacancy, as is whether it wants experience. `people` has who works in each.
     """
-    random = rng(30)
-    env = simpy.Environment()
-    people = [0] * HUBS
 
-    def person(hub, rate):
+    def person(rate):
         people[hub] += 1
         yield env.timeout(random.exponential(1 / rate))
         people[hub] -= 1
@@ -66,22 +63,30 @@ def persons(kinds):
             mean += 3 * DAYS_PER_MONTH
         yield env.timeout(random.exponential(mean))
 
-    def post(hub, opens, employee):
+    def post(opens, employee):
         yield env.timeout(opens)
         while True:
             if employee:
                 yield env.process(vacancy())
-            yield env.process(person(hub, RATES_A_DAY[employee]))
+            yield env.process(person(RATES_A_DAY[employee]))
 
+    rounding, of_freelancers = random.random(2)
+    members = 0
+    for number in range(1, SEATS + 1):  # wanted from the day on which demand plus rounding reaches the number
+        ramped = (number - rounding) / SEATS
+        opens = 0.0 if ramped <= START else -RAMP * log((1 - ramped) / (1 - START)) if ramped < 1 else 1e9
+        employee = int(number * FREELANCERS + of_freelancers) == members
+        members += not employee
+        env.process(post(opens, int(employee)))
+
+
+def persons(kinds):
+    """Hubs of the reference, all opened at once."""
+    random = rng(30)
+    env = simpy.Environment()
+    people = [0] * HUBS
     for hub in range(HUBS):
-        rounding, of_freelancers = random.random(2)
-        members = 0
-        for number in range(1, SEATS + 1):  # wanted from the day on which demand plus rounding reaches the number
-            ramped = (number - rounding) / SEATS
-            opens = 0.0 if ramped <= START else -RAMP * log((1 - ramped) / (1 - START)) if ramped < 1 else 1e9
-            employee = int(number * FREELANCERS + of_freelancers) == members
-            members += not employee
-            env.process(post(hub, opens, int(employee)))
+        staff(env, random, people, hub, kinds)
     watch = Watch(HUBS)
     env.process(watch.run(env, lambda: people))
     env.run(until=AGES[-1] + 0.5)

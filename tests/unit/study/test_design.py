@@ -30,14 +30,38 @@ def test_every_drawn_parameter_unless_some_are_named():
     assert designed(study({**SOBOL, "rollout.refusal": 0.3})) == PATHS[:1]  # a number is not drawn
 
 
-def test_a_point_depends_on_seed_and_number_only():
-    world = study(SOBOL)
+@pytest.mark.parametrize("kind", ["sobol", "latin_hypercube"])
+def test_a_point_depends_on_seed_and_number_only(kind):
+    world = study({**SOBOL, "design": kind})
     whole = places(world, 0, 64)
     np.testing.assert_array_equal(np.concatenate([places(world, 0, 7), places(world, 7, 64)]), whole)
     np.testing.assert_array_equal(places(world, 40, 41)[0], whole[40])
-    design._points.cache_clear()
+    design._sobol.cache_clear()
+    design._latin.cache_clear()
     np.testing.assert_array_equal(places(world, 40, 64), whole[40:])
-    assert not np.array_equal(places(study({**SOBOL, "seed": 2}), 0, 64), whole)
+    assert not np.array_equal(places(study({**SOBOL, "design": kind, "seed": 2}), 0, 64), whole)
+
+
+def test_a_latin_hypercube_has_each_parameter_once_in_each_stratum():
+    x = places(study({**SOBOL, "design": "latin_hypercube"}), 0, 3 * design.STRATA)
+    assert ((x > 0) & (x < 1)).all()
+    for group in x.reshape(3, design.STRATA, len(PATHS)):
+        for column in group.T:
+            assert sorted((column * design.STRATA).astype(int)) == list(range(design.STRATA))
+
+
+def test_an_antithetic_replication_mirrors_the_parameters_of_the_one_before():
+    """Uniform parameters and their mirror images sum to both ends of the interval."""
+    even = {"start.states": [], "rollout.refusal.value": ["uniform", 0.1, 0.5],
+            "calls.applications.value": ["uniform", 40, 60], "end": "2025-11-30"}  # fmt: skip
+    world, plain = study({**even, "design": "antithetic"}), study(even)
+    rows = [replicate(world, number, point).row for number, point in enumerate(points(world, 0, 4))]
+    for first, second in (rows[:2], rows[2:]):
+        assert first["param.rollout.refusal"] + second["param.rollout.refusal"] == pytest.approx(0.6)
+        assert first["param.calls.applications"] + second["param.calls.applications"] == pytest.approx(100)
+    assert rows[0] == replicate(plain, 0).row
+    assert rows[2] == replicate(plain, 2).row
+    assert rows[0]["param.rollout.refusal"] != rows[2]["param.rollout.refusal"]
 
 
 def test_points_are_even():
