@@ -65,7 +65,7 @@ BAD = [
     (["run", "rollout.evaluation.value=[pert,5,3,8]"], ["rollout.evaluation", "low <= mode <= high", "5", "3", "8"]),
     (["run", "regions.Punjb.contractors=3"], ["regions.Punjb.contractors", "regions.Punjab.contractors", "3"]),
     (["run", "replications=0"], ["replications", "greater than or equal to 1", "0"]),
-    (["run", "experiment=nonsuch"], ["experiment", "nonsuch", "baseline calibrated history official_plan"]),
+    (["run", "experiment=nonsuch"], ["experiment", "nonsuch", "baseline bottlenecks calibrated history official_plan"]),
     (["run", "exports=nonsuch"], ["exports", "nonsuch", "official survey"]),
     (["run", "+sweep.grid={calls.aplications:[1,2]}"], ["calls.aplications", "did you mean calls.applications?"]),
     (["run", "+sweep.grid={calls.applications:[]}"], ["sweep.grid.calls.applications", "at least one value", "[]"]),
