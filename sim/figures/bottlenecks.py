@@ -70,7 +70,7 @@ def _gap(run: Run, folder: Path, gap: dict[str, Any]) -> list[Path]:
             for part, marker in (("alone", "o"), ("last", "x")):
                 at = before + step[part]["value"]
                 axes.plot(at, row - 0.36, marker, color=style.BLACK, markersize=4, markerfacecolor="none")
-            text = f"+{text}" if after >= before else text
+            text = f"+{text}" if after > before else text
         ends.append(right)
         axes.annotate(text, (right, row), (5, 0), textcoords="offset points", va="center", fontsize=style.SMALL)
         if row + 1 < len(said):
@@ -188,7 +188,7 @@ def _under_way(run: Run, folder: Path, file: Path) -> list[Path]:
     right.set_yticks(range(len(regions)), regions)
     right.set_ylim(len(regions) - 0.5, -0.5)
     right.set_xlim(0, 1.35 * max(0.02, *start))
-    right.xaxis.set_major_formatter(lambda value, _: words.percent(value))
+    right.xaxis.set_major_formatter(lambda value, _: f"{words.number(100 * value)}%")
     right.set_title("Share that waits, by region", fontsize=10)
     waiting = national[:, [STATES.index(state) for state in SCARCE]].sum() / max(national.sum(), 1e-12)
     style.headline(

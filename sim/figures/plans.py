@@ -81,7 +81,7 @@ def _regret(run: Run, folder: Path, goal: Goal, cells: list[dict[str, Any]], pla
             value, low, high = (one[f"{measure}_greatest_regret{end}"] for end in ("", "_low", "_high"))
             _box(axes, last + 0.2, y, 0.7, value / highest)
             gap, *ends = (_behind(goal, measure, end) for end in (value, low, high))
-            said = f"-{gap}" if value > 0 else "none"
+            said = gap if value > 0 else "none"
             _text(axes, last + 0.2, y, f"{said}\n({ends[0]} to {ends[1]})", value / highest)
             if one[f"{measure}_may_be_least"]:
                 axes.add_patch(

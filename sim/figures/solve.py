@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,9 @@ def draw(run: Run, folder: Path) -> list[Path]:
 def _frontier(run: Run, folder: Path, content: dict[str, Any]) -> list[Path]:
     """Every plan that was run, the frontier that the surrogate expects, and the plans tested on fresh runs."""
     goal, seen, tested = content["goal"], content["seen"], content["tested"]
+    by = words.day(date.fromisoformat(goal["by"]))
     caption = (
-        f"Chance of {goal['label']} by {goal['by']}. Grey: plans run in the search ({len(seen)} of "
+        f"Chance of {goal['label']} by {by}. Grey: plans run in the search ({len(seen)} of "
         f"{content['plans']:,} in the ranges; larger: more runs). Blue: the best chance expected at each cost, with "
         f"the middle 90% of a Gaussian process fitted to them. Diamonds: plans tested on fresh runs, down to the "
         f"one-sided {words.percent(content['confidence'])} bound. Unit costs are mostly assumptions."
