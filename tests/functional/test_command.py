@@ -124,8 +124,8 @@ def test_manifest(run):
     assert (manifest["status"], manifest["seed"], manifest["replications"], manifest["failed"]) == (
         "complete", 5, 6, [],
     )  # fmt: skip
-    ((scenario, name, overrides, key, number),) = (tuple(one.values()) for one in manifest["scenarios"])
-    assert (scenario, name, overrides, len(key), number) == (0, "", {}, 64, 6)
+    ((scenario, name, overrides, levers, key, number),) = (tuple(one.values()) for one in manifest["scenarios"])
+    assert (scenario, name, overrides, levers, len(key), number) == (0, "", {}, {}, 64, 6)
     assert manifest["commit"] is None or re.fullmatch("[0-9a-f]{40}", manifest["commit"])
     assert manifest["dirty"] in (None, True, False)
     assert {"numpy", "scipy", "simpy", "pyarrow", "hydra-core"} <= set(manifest["libraries"])
