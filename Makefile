@@ -72,7 +72,7 @@ calibrate: $(READY) ## hold the parameters to the dated counts again (about 5 mi
 	@$(BIN)/python docs/generate.py
 
 lock: $(READY) ## refresh requirements.lock and bench.lock after a change of pyproject.toml; ARGS=--upgrade for newer versions
-	@$(LOCK) --extra dev --extra provenance $(ARGS) --output-file requirements.lock pyproject.toml
+	@$(LOCK) --extra cluster --extra dev --extra provenance $(ARGS) --output-file requirements.lock pyproject.toml
 	@$(LOCK) --extra bench --constraint requirements.lock $(ARGS) --output-file bench.lock pyproject.toml
 
 clean: ## remove .venv, caches and builds; results stay

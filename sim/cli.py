@@ -13,6 +13,7 @@ USAGE = """usage: sim run [experiment=NAME] [key=value ...]   run a study
        sim reproduce RUN ... [replications=N]      run it again from its manifest, and compare
        sim compare A B [C ...] [out=DIR]           runs, scenarios (RUN#2) or experiments side by side, pair by pair
        sim score RUN OBSERVATIONS.csv [out=DIR]    how well a run forecast what was counted since
+       sim merge RUN SHARD ...                     put the shards of a study together (`sim run ... shard=I/N`)
        sim report RUN                              draw the figures and write report.html anew, from the tables
        sim figure-source FILE                      where a figure comes from, and how to make it again
        sim export RUN FOLDER                       the run folder as an RO-Crate (extra `provenance`)
@@ -192,6 +193,19 @@ def _compare(arguments: list[str]) -> None:
     compare_runs(names, out, overrides)
 
 
+def _merge(arguments: list[str]) -> None:
+    """The run that shards are parts of."""
+    from sim.errors import InputError
+    from sim.merge import merge
+
+    if len(arguments) < 2:
+        raise InputError("usage: sim merge RUN SHARD ...")
+    signal.signal(signal.SIGTERM, _terminate)
+    out, *shards = map(Path, arguments)
+    code = merge(out, shards)
+    sys.exit(code) if code else None
+
+
 def _report(arguments: list[str]) -> None:
     """Figures and report.html of a run folder, from its tables."""
     from sim.errors import InputError
@@ -265,6 +279,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "reproduce": _reproduce,
     "compare": _compare,
     "score": _score,
+    "merge": _merge,
     "report": _report,
     "figure-source": _figure_source,
     "export": _export,

@@ -3,6 +3,7 @@
 import datetime
 import difflib
 import json
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from functools import lru_cache
@@ -29,7 +30,7 @@ from sim.sources import CONF, EXPERIMENTS, register
 
 STATES = "start.states_file"
 
-HOW_IT_RUNS = ("workers", "out", "only", "observations", "fidelity")
+HOW_IT_RUNS = ("workers", "cluster", "shard", "out", "only", "observations", "fidelity")
 """Keys that say how a study is run or drawn, not what comes out (what `fidelity` stands for is in other keys)."""
 
 LONGEST = 1500
@@ -399,6 +400,8 @@ class Study(World):
     fidelity: Literal["full", "quick"] = "full"
     seed: int = Field(ge=0, lt=2**63)
     workers: int = Field(ge=0, le=1024)
+    cluster: str | None = None
+    shard: str | None = None
     only: int | None = Field(ge=0, lt=10**6)
     record_on: list[datetime.date]
     observations: str | None
@@ -441,6 +444,32 @@ class Study(World):
                 "made for independent runs and no other question, got one"
             )
         return self
+
+    @model_validator(mode="after")
+    def _check_places(self) -> "Study":
+        if self.cluster is not None and not re.fullmatch(r"(tcp|tls)://[^\s/]+:\d{1,5}", self.cluster):
+            raise ValueError(f"cluster should be tcp://HOST:PORT or tls://HOST:PORT, got {self.cluster!r}")
+        if self.shard is None:
+            return self
+        number, of = map(int, self.shard.split("/")) if re.fullmatch(r"\d{1,5}/\d{1,5}", self.shard) else (0, 0)
+        if not 1 <= number <= of <= self.replications:
+            raise ValueError(
+                f"shard should be I/N, part I of N, with N no more than the {self.replications:,} replications; "
+                f"got {self.shard!r}"
+            )
+        if self.precision is not None or self.only is not None:
+            raise ValueError(
+                f"shard should be null with precision or only: it needs a fixed number; got {self.shard!r}"
+            )
+        return self
+
+    @property
+    def numbers(self) -> range:
+        """Replications that are run, if their number is fixed: all, the only one, or those of a shard."""
+        if self.only is not None:
+            return range(self.only, self.only + 1)
+        number, of = map(int, (self.shard or "1/1").split("/"))
+        return range(self.replications * (number - 1) // of, self.replications * number // of)
 
     @model_validator(mode="after")
     def _check_study(self) -> "Study":

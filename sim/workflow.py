@@ -34,7 +34,12 @@ INTERRUPTED = 130
 
 
 def run(
-    config: dict[str, Any], experiment: str, out: Path | None = None, command: Sequence[str] = (), quiet: bool = False
+    config: dict[str, Any],
+    experiment: str,
+    out: Path | None = None,
+    command: Sequence[str] = (),
+    quiet: bool = False,
+    shards: Sequence[Path] = (),
 ) -> int:
     """Run a study and leave a run folder behind.
 
@@ -51,6 +56,8 @@ def run(
         The command that asked for it, for the manifest.
     quiet
         Draw no figures, write no report and print no answer: the run is a part of another.
+    shards
+        Run folders of its shards: what they have need not be run.
 
     Returns
     -------
@@ -70,6 +77,10 @@ def run(
         observations(study.observations)
     if study.study.kind in KINDS and (check := getattr(import_module(KINDS[study.study.kind]), "check", None)):
         check(config, study)
+    if study.cluster:
+        from sim.study.cluster import connect
+
+        connect(study.cluster)  # before anything is written
     path = out or study.out or Path("results/runs") / f"{experiment}_{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
     manifest = {
         "experiment": experiment,
@@ -89,9 +100,11 @@ def run(
         "config_digest": digest(config),
         **folder.environment(),
         "tables": {},
-        "config": config,
+        "config": {key: None if key == "cluster" else value for key, value in config.items()},
     }
     with folder.begin(path, manifest) as store:
+        for shard in shards:
+            store.add(shard, folder.Run(shard).manifest)
         return _run(path, store, study, manifest, [variant for _, variant in variants], quiet)
 
 
@@ -101,7 +114,7 @@ def _run(
     from tqdm import tqdm
 
     overrides = [scenario["overrides"] for scenario in manifest["scenarios"]]
-    total = len(overrides) * (1 if study.only is not None else study.replications)
+    total = len(overrides) * len(study.numbers)
     bar = tqdm(total=total, desc=manifest["experiment"], unit="run", file=sys.stderr, disable=None, smoothing=0.05)
     with bar:
         done = run_study(study, variants, store, bar.update)
@@ -122,7 +135,9 @@ def _run(
         }
         folder.write_json(path / "manifest.json", manifest)
         store.clear()
-        if manifest["status"] == "complete" and study.study.kind in KINDS:
+        if study.shard:
+            summary = {"answer": f"Shard {study.shard}: no answer without the others.", "goals": [], "metrics": {}}
+        elif manifest["status"] == "complete" and study.study.kind in KINDS:
             finish = import_module(KINDS[study.study.kind]).finish
             summary = finish(folder.Run(path), study, partial(run, command=[*manifest["command"], "(second part)"]))
         elif study.study.kind in KINDS:  # its runs are no sample of one world that could be summed up
@@ -130,7 +145,10 @@ def _run(
         else:
             summary = _summary(study, folder.Run(path), overrides)
         folder.write_json(path / "summary.json", summary)
-        if not quiet:
+        if study.shard:
+            first, last = study.numbers[0], study.numbers[-1]
+            print(f"Shard {study.shard}, replications {first} to {last}: {path}; `sim merge OUT SHARD ...` joins all")
+        elif not quiet:
             report(path)
     except Unfinished as part:
         done.stopped = manifest["status"] = str(part)

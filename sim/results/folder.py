@@ -132,8 +132,11 @@ def _differs(earlier: Mapping[str, Any], manifest: Mapping[str, Any]) -> str | N
     more, fewer = (one["config"]["replications"] for one in (earlier, manifest))
     if fewer < more:
         return f"{more} replications there, {fewer} here"
-    only = [one["config"]["only"] for one in (earlier, manifest)]
-    return f"only={only[0]} there, {only[1]} here" if only[0] != only[1] else None
+    for key in ("only", "shard"):
+        there, here = (one["config"].get(key) for one in (earlier, manifest))
+        if there != here:
+            return f"{key}={there} there, {here} here"
+    return None
 
 
 def differences(a: Any, b: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -159,6 +159,12 @@ class Store:
                 only = frozenset(found.column("replication").to_pylist())
                 yield Source(keys[block[0]], first, last, files, groups[block], only)
 
+    def add(self, other: Path, manifest: Mapping[str, Any]) -> None:
+        """Take what a folder with some replications of the same scenarios has into account; it stays as it is."""
+        store = Store(other)
+        store.find([scenario["key"] for scenario in manifest["scenarios"]], manifest["tables"])
+        self.sources += store.sources
+
     def missing(self, key: str, replications: Sequence[int]) -> list[int]:
         """Which of these replications of a scenario are not there yet."""
         there: set[int] = set()

@@ -1,4 +1,4 @@
-"""Run independent tasks on all cores and lose nothing that was finished."""
+"""Run independent tasks on all cores, or on a cluster, and lose nothing that was finished."""
 
 import ctypes
 import logging
@@ -24,7 +24,7 @@ class WorkersDied(RuntimeError):
 
 
 def run_tasks(
-    task: Callable[[Key], Result], keys: Sequence[Key], workers: int = 0
+    task: Callable[[Key], Result], keys: Sequence[Key], workers: int = 0, cluster: str | None = None
 ) -> Generator[tuple[Key, Result], None, None]:
     """Yield (key, task(key)) for every key, in the order they finish.
 
@@ -34,12 +34,19 @@ def run_tasks(
         A pure function of its key that does not raise; it must be importable, or a partial of such a function.
     workers
         Processes; 0 is one for each core. With 1 everything runs in this process.
+    cluster
+        Address of the scheduler of a Dask cluster, to run there instead (see `sim.study.cluster`).
 
     Raises
     ------
     WorkersDied
         If workers keep dying (a task that takes too much memory, say).
     """
+    if cluster is not None:
+        from sim.study.cluster import run_there
+
+        yield from run_there(cluster, task, keys)
+        return
     workers = min(workers_for(workers), len(keys))
     if workers <= 1:
         for key in keys:
@@ -83,8 +90,12 @@ def _end_with(parent: int) -> None:
             os._exit(1)
 
 
-def workers_for(workers: int) -> int:
-    """Number of processes for a setting in which 0 means one for each core."""
+def workers_for(workers: int, cluster: str | None = None) -> int:
+    """Number of processes for a setting in which 0 means one for each core; of a cluster, those it has now."""
+    if cluster is not None:
+        from sim.study.cluster import connect
+
+        return sum(connect(cluster).nthreads().values())
     return workers or os.cpu_count() or 1
 
 

@@ -197,15 +197,15 @@ def run_study(
     before = 0
     try:
         for look in precision.looks if precision else [study.replications]:
-            numbers = [study.only] if study.only is not None else range(before, look)
+            numbers = range(before, look) if precision else study.numbers
             missing = [store.missing(key, numbers) if i in active else [] for i, key in enumerate(keys)]
             there = len(active) * len(numbers) - sum(map(len, missing))
             done.finished += there
             if progress:
                 progress(there)
-            cut = blocks(missing, workers_for(study.workers))
+            cut = blocks(missing, workers_for(study.workers, study.cluster))
             tasks = [block._replace(config=configs[block.scenario]) for block in cut]
-            with closing(run_tasks(run_block, tasks, study.workers)) as finished:
+            with closing(run_tasks(run_block, tasks, study.workers, study.cluster)) as finished:
                 for block, result in finished:
                     store.put(keys[block.scenario], block.first, block.last, result.tables)
                     done.errors |= {(block.scenario, number): error for number, error in result.errors.items()}
