@@ -32,6 +32,8 @@ CERTIFY = 1_000
 """Seed block of the certification; those of the search are below it."""
 LARGEST = 100_000
 """Points of the largest grid: all of them are looked at."""
+BELOW = -0.35
+"""Level of the last candidate: expected to lie below the target by this share of what the target leaves to 1."""
 SAMPLED = 800
 """Points at which the posterior is drawn jointly."""
 
@@ -153,11 +155,12 @@ def ladder(found: Found, plan: Plan) -> list[Point]:
     """Candidates from the surest to the cheapest.
 
     The first is the cheapest plan that is very likely well above the target, so that a test does not stop there for
-    bad luck; then the cheapest plan whose expected probability is at least a level, for levels down to the target.
+    bad luck; then the cheapest plan whose expected probability is at least a level, for levels from well above the
+    target to somewhat below it: the last should fail, and show that cheaper plans were not left untried.
     """
     rest = 1 - plan.target
     chosen = [_cheapest(found, found.mean - 1.645 * found.sd, plan.target + 0.5 * rest)]
-    levels = np.linspace(0.7, 0.0, max(plan.candidates - 1, 1))
+    levels = np.linspace(0.7, BELOW, max(plan.candidates - 1, 1))
     chosen += [_cheapest(found, found.mean, plan.target + rest * level) for level in levels]
     known = [point for point in chosen if point is not None]
     if chosen[0] is None:
