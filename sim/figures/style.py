@@ -7,6 +7,7 @@ import json
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
@@ -18,6 +19,8 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from sim.analysis import words
 from sim.analysis.goals import Goal, read_goals
@@ -271,7 +274,7 @@ def save(figure: Figure, folder: Path, name: str, run: Run, columns: Mapping[str
     title = f"{manifest['title']}: {name}"
     software = f"sim {manifest['version']}"
     about = {"Title": title, "Description": caption, "Source": source}
-    figure.savefig(png, metadata={**about, "Software": software})
+    _save_png(figure, png, {**about, "Software": software})
     _save_svg(figure, svg, {**about, "Creator": software, "Date": None})
     return [png, svg, table]
 
@@ -286,6 +289,18 @@ def _settle(figure: Figure) -> None:
     if title := figure._suptitle:  # type: ignore[attr-defined]  # (matplotlib has no other way to it)
         x, y = (round(value, 5) for value in title.get_position())
         title.set_position((x, y))
+
+
+def _save_png(figure: Figure, file: Path, metadata: dict[str, str]) -> None:
+    """Write the figure in 256 colours, which is all that plots need and a third of the bytes."""
+    drawn = BytesIO()
+    figure.savefig(drawn, format="png")
+    about = PngInfo()
+    for key, text in metadata.items():
+        about.add_text(key, text)
+    with Image.open(drawn) as image:
+        colours = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        colours.save(file, pnginfo=about, dpi=image.info["dpi"], optimize=True)
 
 
 def _save_svg(figure: Figure, file: Path, metadata: dict[str, Any]) -> None:
