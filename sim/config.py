@@ -11,7 +11,7 @@ from hashlib import sha256
 from itertools import pairwise, product
 from math import floor
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -90,7 +90,10 @@ class Sweep(BaseModel):
         lengths = {key: len(values) for key, values in self.zipped.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"sweep.zip should list as many values for each key, got {lengths}")
-        keys = [(kind, key) for kind, named in self.packages.items() for one in named.values() for key in one]
+        named = [one["name"] for one in self.listed if "name" in one]
+        if twice := [name for name in named if named.count(name) > 1]:
+            raise ValueError(f"sweep.list should give each scenario a name of its own, got {twice[0]!r} twice")
+        keys = [(kind, key) for kind, packages in self.packages.items() for one in packages.values() for key in one]
         for (kind, key), (other, part) in product(keys, keys):
             if kind != other and f"{part}.".startswith(f"{key.removesuffix('.value')}."):
                 raise ValueError(f"sweep.packages: {part} should be in one kind of packages, got {kind} and {other}")
@@ -366,7 +369,7 @@ class Decision(Plan):
 
     label: str
     unit: str
-    value: dict[str, float] = Field(min_length=1)
+    value: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(min_length=1)
     plans: list[str] = []
     bar: float | None = Field(default=None, allow_inf_nan=False)
 
@@ -474,6 +477,13 @@ class Study(World):
     @model_validator(mode="after")
     def _check_study(self) -> "Study":
         plan = self.study
+        if not isinstance(plan, MonteCarlo | Plans | ValueOfInformation) and self.sweep.combinations() != [{}]:
+            raise ValueError(f"sweep should be empty for study.kind={plan.kind}, which is about one world; got one")
+        if not isinstance(plan, MonteCarlo | Calibrate | Sensitivity) and self.design != "random":
+            raise ValueError(
+                f"design should be random for study.kind={plan.kind}, whose intervals are made for independent runs; "
+                f"got {self.design}"
+            )
         if isinstance(plan, Sensitivity):
             self._check_names("study.outcomes", plan.outcomes)
             self._check_drawn(plan.parameters)
@@ -721,7 +731,9 @@ def resolve(cfg: dict[str, Any]) -> dict[str, Any]:
     sweep = read_study(cfg).sweep
     options: dict[str, dict[str, Any]] = json.loads(json.dumps(sweep.options))
     for where, key, value in sweep.named_values():
-        if key in GROUPS and isinstance(value, str) and value not in options.get(key, {}):
+        if key == STATES and value is not None and not isinstance(value, str):
+            raise InputError(f"{where}: should be the name of a file of states, or null (got {value!r})")
+        if key in GROUPS and (not isinstance(value, str) or value not in options.get(key, {})):
             known = sorted(file.stem for file in (CONF / key).glob("*.yaml"))
             if value not in known:
                 raise InputError(f"{where}: should be one of {', '.join(known)} (got {value!r})")

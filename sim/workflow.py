@@ -133,18 +133,22 @@ def _run(
             "failed": failed,
             "tables": tables,
         }
-        folder.write_json(path / "manifest.json", manifest)
+        goes_on = study.study.kind in KINDS and study.only is None and study.shard is None
+        goes_on &= manifest["status"] == "complete" or (manifest["status"] == "failed" and bool(finished))
+        folder.write_json(path / "manifest.json", manifest | ({"status": "running"} if goes_on else {}))
         store.clear()
         if study.shard:
             summary = {"answer": f"Shard {study.shard}: no answer without the others.", "goals": [], "metrics": {}}
-        elif manifest["status"] == "complete" and study.study.kind in KINDS:
+        elif goes_on:
             finish = import_module(KINDS[study.study.kind]).finish
             summary = finish(folder.Run(path), study, partial(run, command=[*manifest["command"], "(second part)"]))
         elif study.study.kind in KINDS:  # its runs are no sample of one world that could be summed up
-            summary = {"answer": "No answer yet: the study needs all of its runs.", "goals": [], "metrics": {}}
+            summary = {"answer": "No answer: the study needs all of its runs.", "goals": [], "metrics": {}}
         else:
             summary = _summary(study, folder.Run(path), overrides)
         folder.write_json(path / "summary.json", summary)
+        if goes_on:
+            folder.write_json(path / "manifest.json", manifest)
         if study.shard:
             first, last = study.numbers[0], study.numbers[-1]
             print(f"Shard {study.shard}, replications {first} to {last}: {path}; `sim merge OUT SHARD ...` joins all")

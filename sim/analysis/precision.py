@@ -148,6 +148,8 @@ def in_words(asked: Precision, found: Sequence[Estimate], names: Sequence[str], 
     wide = [not asked.reached(one) for one in found]
     widths = [max(one.high - one.value, one.value - one.low) for one in found]
     target = f"within {say(asked.half_width)}, at {words.percent(asked.confidence)} confidence"
+    if len(found) == 1 and widths[0] != widths[0]:
+        return f"Precision: {runs[0]:,} runs are too few to say how well the {what} is known."
     if len(found) == 1:
         made = f"after {runs[0]:,} runs the {what} is known to {say(widths[0])}"
         ended = (

@@ -85,9 +85,9 @@ class Found:
 
     @property
     def certified(self) -> Tested | None:
-        """The cheapest plan that passed."""
-        passed = [one for one in self.tested if one.passed]
-        return passed[-1] if passed else None
+        """The cheapest plan that passed, of one lever or several."""
+        passed = [one for one in (*self.tested, self.alone) if one is not None and one.passed]
+        return min(passed, key=lambda one: one.cost, default=None)
 
 
 def solve(sizes: Sequence[int], cost: Floats, evaluate: Evaluate, plan: Plan, seed: int) -> Found:
@@ -189,7 +189,8 @@ def certify(
         low = lower_bound(int(successes), plan.replications, confidence) if known else 0.0
         price = float(cost[np.ravel_multi_index(point, sizes)])
         passed = bool(known and low >= plan.target)
-        tested.append(Tested(point, price, int(successes) if known else 0, plan.replications, low, passed))
+        n = plan.replications if known else 0
+        tested.append(Tested(point, price, int(successes) if known else 0, n, low, passed))
         if not passed:
             break
     return tested

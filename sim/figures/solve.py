@@ -28,7 +28,8 @@ def draw(run: Run, folder: Path) -> list[Path]:
 
 def _frontier(run: Run, folder: Path, content: dict[str, Any]) -> list[Path]:
     """Every plan that was run, the frontier that the surrogate expects, and the plans tested on fresh runs."""
-    goal, seen, tested = content["goal"], content["seen"], content["tested"]
+    goal, seen = content["goal"], content["seen"]
+    tested = [one for one in content["tested"] if one["runs"]]
     by = words.day(date.fromisoformat(goal["by"]))
     caption = (
         f"Chance of {goal['label']} by {by}. Grey: plans run in the search ({len(seen)} of "
@@ -85,27 +86,23 @@ def _frontier(run: Run, folder: Path, content: dict[str, Any]) -> list[Path]:
 
 
 def _title(content: dict[str, Any]) -> str:
-    passed = [one for one in content["tested"] if one["passed"]]
-    goal = content["goal"]
-    if passed:
-        best = passed[-1]
+    goal, best = content["goal"], content["chosen"]
+    if best and best["passed"]:
         return (
             f"{goal['label']}: {words.percent(goal['target'])} certified for Rs "
             f"{words.number(round(best['cost_rs_million']))} million (${words.number(best['cost_usd_million'])}m) more"
         )
-    if not content["tested"]:
+    if not best or not best["runs"]:
         return f"{goal['label']}: no plan could be run"
-    best = content["tested"][0]
     target, reached = words.percent(goal["target"]), words.percent(best["probability"])
-    return f"{goal['label']}: {target} not reached in these ranges, at best {reached}"
+    return f"{goal['label']}: {target} not certified in these ranges; the best plan found got there in {reached}"
 
 
 def _package(run: Run, folder: Path, content: dict[str, Any]) -> list[Path]:
     """The chosen package: where each lever stands in its range, what it costs, and the chance without it."""
-    tested = content["tested"]
-    if not tested:
+    one = content["chosen"]
+    if not one or not one["runs"]:
         return []
-    one = next((each for each in reversed(tested) if each["passed"]), tested[0])
     levers = run.config["study"]["levers"]
     without = content["without"]
     name = "certified package" if one["passed"] else "best package found"

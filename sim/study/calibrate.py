@@ -104,6 +104,7 @@ def finish(run: Run, study: Study, sub: Callable[[dict[str, Any], str, Path], in
         "replications": plan.forecast_replications,
         "seed": study.seed,
         "workers": study.workers,
+        "cluster": study.cluster,
         "tables": ["runs", "monthly"],
         "sweep": {
             "list": [

@@ -139,6 +139,8 @@ def _nothing(goal: str, runs: int, missed: int) -> str:
         how = f"Every one of {runs:,} runs misses" if missed else f"None of {runs:,} runs misses"
     else:
         how = f"{missed:,} of {runs:,} runs miss"
+    if 0.2 <= missed / runs <= 0.8:
+        return f"{how} {goal}: that is too few of each kind to tell them apart by. Take more runs."
     kind = "nearer to the goal" if 2 * missed > runs else "further from the goal, or a higher goal"
     return (
         f"{how} {goal}: there are too few of the other kind to tell them apart by. Take a plan {kind}, so that about "
@@ -154,7 +156,8 @@ def _answer(study: Study, goal: str, content: Measured) -> str:
     if not first["limits"]:
         return (
             f"{whole} No limits on the uncertain parameters tell the runs that miss from the others better than chance "
-            f"would (p = {first['p']:.2g}): here it is luck that decides."
+            f"would (p = {first['p']:.2g}): it may be luck that decides, or "
+            "parameters together, or the runs are too few."
         )
     limits = words.listed([f"{one['about']} {limit(one)} ({one['input']})" for one in first["limits"]])
     density, coverage = first["density"], first["coverage"]
@@ -176,5 +179,7 @@ def _table(content: Measured) -> dict[str, list[Any]]:
     return {
         "box": [number for number, _, _ in rows],
         **{name: [one[name] for _, _, one in rows] for name in names},
-        **{name: [box[name]["value"] for _, box, _ in rows] for name in ("coverage", "density")},
+        # of the misses that are not in a box before
+        "coverage_of_rest": [box["coverage"]["value"] for _, box, _ in rows],
+        "density": [box["density"]["value"] for _, box, _ in rows],
     }

@@ -47,6 +47,7 @@ def nested(
         "replications": replications,
         "seed": study.seed if seed is None else seed,
         "workers": study.workers,
+        "cluster": study.cluster,
     }
     folder = run.path / name
     sub(config, f"{run.manifest['experiment']}/{name}", folder, quiet=True)

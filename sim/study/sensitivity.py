@@ -21,7 +21,9 @@ from sim.study.design import TORNADO, Sensitivity
 from sim.study.outcomes import about, amount, outcome, said
 
 NAMED = 3
-"""How many inputs are named in the answer, and ranked."""
+"""How many inputs are named in the answer."""
+RANKED = 5
+"""How many are ranked."""
 LEAST = 0.01
 """A factor is named if its total index is surely above this."""
 
@@ -39,7 +41,7 @@ def finish(run: Run, study: Study, sub: Callable[[dict[str, Any], str, Path], in
     group = names | {STATE: f"state of the start date: hubs under way and {held}"}
     content: dict[str, Any] = {
         "runs": rounds * design.size, "rounds": rounds, "points_in_a_row": len(design.factors) + 2,
-        "lucks": plan.lucks, "levers": list(plan.levers), "outcomes": {},
+        "lucks": plan.lucks, "levers": list(plan.levers), "only_some": bool(plan.parameters), "outcomes": {},
     }  # fmt: skip
     for number, name in enumerate(plan.outcomes):
         y = outcome(rows, study, name)[: rounds * design.size].reshape(rounds, design.size)
@@ -115,7 +117,7 @@ def _ranking(design: Sensitivity, found: Indices) -> list[dict[str, Any]]:
     totals = np.array([one.value for one in found.total])
     if not np.isfinite(totals).all():
         return []
-    ranks: list[Rank] = ranking(totals, found.resampled, NAMED)
+    ranks: list[Rank] = ranking(totals, found.resampled, RANKED)
     return [
         {"input": design.factors[one.input], "share": one.share, "times": one.times if np.isfinite(one.times) else None}
         for one in ranks
@@ -128,10 +130,11 @@ def _answer(study: Study, name: str, one: dict[str, Any], content: dict[str, Any
     if "indices" not in one:
         level = words.percent(one["mean"]) if one["is_goal"] else words.amount(name, one["mean"])
         return f"{label}: {level} in every run, so that nothing that is looked at here matters to it."
-    luck = one["luck"]
+    luck, some = one["luck"], content["only_some"]
     text = (
-        f"{label}: {words.percent(luck['value'])} of the variance between runs is luck "
-        f"({words.percent(luck['low'])} to {words.percent(luck['high'])}), which no fact would shrink."
+        f"{label}: {words.percent(luck['value'])} of the variance between runs is "
+        f"{'luck or parameters that were not looked at' if some else 'luck'} ({words.percent(luck['low'])} to "
+        f"{words.percent(luck['high'])}){'' if some else ', which no fact would shrink'}."
     )
     by = {item["input"]: item for item in one["indices"]}
     shown = [by[rank["input"]] for rank in one["ranking"] if by[rank["input"]]["total_low"] > LEAST]

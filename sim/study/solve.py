@@ -12,7 +12,7 @@ from scipy.special import expit
 from sim.analysis import costs, words
 from sim.analysis.answer import what_holds_back
 from sim.analysis.goals import Goal, read_goals
-from sim.analysis.solve import CERTIFY, Found, Plan, Point, Tested, frontier, grid, solve
+from sim.analysis.solve import CERTIFY, Found, Plan, Point, Tested, frontier, grid, lower_bound, solve
 from sim.analysis.summary import summarise
 from sim.analysis.tables import finished, met, values
 from sim.config import Lever, Solve, Study
@@ -36,8 +36,11 @@ def check(config: dict[str, Any], study: Study) -> None:
             if wrong := mistake(config, lever.overrides(number)):
                 raise InputError(f"study.levers.{name}.values.{number} ({lever.values[number]:g}): {wrong}")
     try:
-        grid(_sizes(plan))
-        _costs(study, plan)
+        each = [_cost(study, plan, point) for point in grid(_sizes(plan))]
+        if not np.isfinite(each).all():
+            raise ValueError("the cost of some plan is no finite number")
+        if not np.isfinite(_costs(study, plan)).any():
+            raise ValueError(f"no plan costs as little as the budget of Rs {plan.budget:g} million")
     except ValueError as error:
         raise InputError(f"study: {error}") from None
     known = {*plan.levers, "months", "years"}
@@ -67,8 +70,9 @@ def finish(run: Run, study: Study, sub: Sub) -> dict[str, Any]:
         tables = nested(run, study, sub, name, named, replications, fresh_seed(study.seed, block))
         if certified:
             rows.update(zip(fine, tables, strict=True))
+        # of a plan with runs that failed nothing is known: they may be those that matter
         found = {
-            point: float(met(finished(table), goal).sum()) if len(finished(table)) else nan
+            point: float(met(table, goal).sum()) if len(finished(table)) == replications else nan
             for point, table in zip(fine, tables, strict=True)
         }
         return [found.get(point, nan) for point in points]
@@ -98,6 +102,7 @@ def finish(run: Run, study: Study, sub: Sub) -> dict[str, Any]:
         ],
         "frontier": _frontier(plan, found),
     }
+    content["chosen"] = _chosen(content) if content["tested"] else None
     best = found.certified or (found.tested[0] if found.tested else None)
     if best:
         content["without"] = _without(plan, found, best.point)
@@ -160,7 +165,7 @@ def _package(study: Study, plan: Solve, one: Tested, rows: Any, base: Any, goal:
         "cost_usd_million": one.cost / plan.costs.rupees_per_dollar.amount,
         "successes": one.successes,
         "runs": one.n,
-        "probability": one.successes / one.n,
+        "probability": one.successes / one.n if one.n else None,
         "at_least": one.low,
         "passed": one.passed,
         "bill": [line._asdict() for line in lines],
@@ -231,31 +236,24 @@ def _answer(plan: Solve, goal: Goal, content: Mapping[str, Any], found: Found) -
     aim = f"{goal.label} {goal.when} with a chance of at least {_chance(plan.target)}"
     if not tested:
         return f"No answer for {aim}: none of the plans could be run."
-    spent = [i for i, one in enumerate(tested) if one["passed"]]
-    if not spent:
-        best = tested[0]
-        budget = "" if plan.budget is None else f" and within a budget of {_money(plan, plan.budget)}"
-        return (
-            f"Not reachable in these ranges{budget}: {aim}. The best plan found ({_in_words(plan, best['levers'])}; "
-            f"{_money(plan, best['cost_rs_million'])}) got there in {best['successes']:,} of {best['runs']:,} fresh "
-            f"runs{_ends(plan, best['levers'])}. {content['limited_by'] or ''}".rstrip()
-        )
-    chosen = tested[spent[-1]]
+    chosen = content["chosen"]
+    if not chosen["runs"]:
+        return f"No answer for {aim}: the best plan found ({_in_words(plan, chosen['levers'])}) could not be run."
+    if not chosen["passed"]:
+        return f"{_not_shown(plan, aim, chosen)} {content['limited_by'] or ''}".rstrip()
     if not any(chosen["levers"][name] != lever.values[0] for name, lever in plan.levers.items()):
         return (
             f"{aim}: nothing needs to change. As things are it got there in {chosen['successes']:,} of "
-            f"{chosen['runs']:,} fresh runs (at least "
-            f"{words.percent(chosen['at_least'])}, with {words.percent(plan.confidence)} confidence)."
+            f"{chosen['runs']:,} fresh runs ({_sure(plan)})."
         )
     text = (
         f"{aim}: the cheapest package that stood the test costs "
         f"{_money(plan, chosen['cost_rs_million'])} more than things as they are, at unit costs that are mostly "
         f"assumed: {_in_words(plan, chosen['levers'])}. It got there in {chosen['successes']:,} of {chosen['runs']:,} "
-        f"fresh runs (at least {words.percent(chosen['at_least'])}, with {words.percent(plan.confidence)} confidence"
-        f"{' together with what is said of one lever' if content['alone'] else ''})."
+        f"fresh runs ({_sure(plan)})."
     )
-    if len(tested) > spent[-1] + 1:
-        failed = tested[spent[-1] + 1]
+    failed = tested[-1]
+    if failed["cost_rs_million"] < chosen["cost_rs_million"] and not failed["passed"]:
         text += (
             f" The next cheaper candidate, for {_money(plan, failed['cost_rs_million'])}, is not certified "
             f"({failed['successes']:,} of {failed['runs']:,})."
@@ -263,7 +261,9 @@ def _answer(plan: Solve, goal: Goal, content: Mapping[str, Any], found: Found) -
     else:
         text += " No cheaper candidate promised enough to be tested."
     alone = content["alone"]
-    if alone and alone["passed"]:
+    if alone and alone["passed"] and alone["levers"] == chosen["levers"]:
+        text += " That is one lever alone."
+    elif alone and alone["passed"]:
         (name,) = (k for k, v in alone["levers"].items() if v != plan.levers[k].values[0])
         text += (
             f" One lever would do alone: {_said(plan.levers[name], alone['levers'][name])}, for "
@@ -272,6 +272,34 @@ def _answer(plan: Solve, goal: Goal, content: Mapping[str, Any], found: Found) -
     else:
         text += f" No single lever was shown to do it alone{_best_alone(content)}."
     return text
+
+
+def _chosen(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The cheapest plan that passed, of one lever or several; if none did, the best one found."""
+    passed: list[dict[str, Any]] = [one for one in (*content["tested"], content["alone"]) if one and one["passed"]]
+    return min(passed, key=lambda one: float(one["cost_rs_million"]), default=content["tested"][0])
+
+
+def _sure(plan: Solve) -> str:
+    """What passing the test means, of all that passed together."""
+    return (
+        f"enough to be {words.percent(plan.confidence)} sure that its chance is at least {words.percent(plan.target)}"
+    )
+
+
+def _not_shown(plan: Solve, aim: str, best: Mapping[str, Any]) -> str:
+    """That no plan was certified: whether the best one surely misses the target, or may meet it."""
+    s, n = best["successes"], best["runs"]
+    budget = "" if plan.budget is None else f" and within a budget of {_money(plan, plan.budget)}"
+    most = 1 - lower_bound(n - s, n, plan.confidence)
+    head, tail = f"No plan in these ranges{budget} was found for this: {aim}.", ""
+    if most >= plan.target:
+        head = f"Not shown to be reachable in these ranges{budget}: {aim}."
+        tail = f" Its chance may be up to {words.percent(most)}: more runs may tell (study.certify_replications)."
+    return (
+        f"{head} The best plan found ({_in_words(plan, best['levers'])}; {_money(plan, best['cost_rs_million'])}) got "
+        f"there in {s:,} of {n:,} fresh runs{_ends(plan, best['levers'])}.{tail}"
+    )
 
 
 def _best_alone(content: Mapping[str, Any]) -> str:
@@ -342,7 +370,7 @@ def _tables(plan: Solve, content: Mapping[str, Any]) -> list[dict[str, Any]]:
         ]
         for one in tested
     ]
-    chosen = next((one for one in reversed(tested) if one["passed"]), tested[0])
+    chosen = content["chosen"]
     bill = [
         [line["label"], words.number(line["before"]), words.number(line["after"]), f"{line['amount']:g}",
          words.number(round(line["cost"], 1)), line["source"]]
@@ -357,7 +385,7 @@ def _tables(plan: Solve, content: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "title": "Packages tested on fresh runs, from the surest to the cheapest",
-            "rows": [[*moved, "cost more than now", "goal met", "at least", "result"], *rows],
+            "rows": [[*moved, "cost more than now", "goal met", "lower bound, by itself", "result"], *rows],
             "note": "; ".join(
                 f"{name}: {plan.levers[name].label} ({plan.levers[name].source})" for name in moved
             ).replace("{}", "x"),

@@ -101,8 +101,8 @@ def _answer(study: Study, one: dict[str, Any]) -> str:
     if not told:
         most = max(item["high"] for item in one["inputs"])
         return (
-            f"{start} On these runs no parameter is surely worth finding out before deciding; none is worth more than "
-            f"{said(unit, most)}, and all together {said(unit, everything['value'])} "
+            f"{start} On these runs no parameter is surely worth finding out before deciding; no interval goes above "
+            f"{said(unit, most)}, and all together, each acting by itself, come to {said(unit, everything['value'])} "
             f"({said(unit, everything['low'])} to {said(unit, everything['high'])})."
         )
     listed = words.listed(
@@ -110,8 +110,8 @@ def _answer(study: Study, one: dict[str, Any]) -> str:
          f"{said(unit, item['high'])})" for item in told]
     )  # fmt: skip
     return (
-        f"{start} Worth finding out first: {listed}. Knowing everything that is unknown, but not what is luck, would "
-        f"be worth {said(unit, everything['value'])} ({said(unit, everything['low'])} to "
+        f"{start} Worth finding out first: {listed}. Knowing all that was looked at, each acting by itself, would be "
+        f"worth {said(unit, everything['value'])} ({said(unit, everything['low'])} to "
         f"{said(unit, everything['high'])})."
     )
 

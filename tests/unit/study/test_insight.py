@@ -137,6 +137,14 @@ def test_few_runs_are_not_enough_to_learn_from(run):
 
 
 BAD = [
+    ("what_matters", ["+sweep.grid={calls.interval:[3,9]}"], ["sweep should be empty for study.kind=sensitivity"]),
+    ("what_it_takes", ["+sweep.grid={calls.interval:[3,9]}"], ["sweep should be empty for study.kind=solve"]),
+    ("what_it_takes", ["design=sobol"], ["design should be random for study.kind=solve", "sobol"]),
+    ("what_it_takes", ["study.costs.items.money.amount=1e308"], ["the cost of some plan is no finite number"]),
+    ("what_to_find_out", ["sweep.list=[{name:a},{name:a}]"], ["a name of its own", "'a' twice"]),
+    ("what_to_find_out", ["study.decisions.hubs.value.hubs_open=nan"], ["hubs_open", "finite number"]),
+    ("baseline", ["+sweep.grid={calls:[3]}"], ["sweep.grid.calls: should be one of", "got 3"]),
+    ("baseline", ["+sweep.grid={start.states_file:[3]}"], ["should be the name of a file of states"]),
     ("what_matters", ["study.parameters=[hiring.ocupancy]"], ["did you mean hiring.occupancy?", "hiring.ocupancy"]),
     ("what_matters", ["study.parameters=[rollout.committee]"], ["rollout.committee is the number 80", "distribution"]),
     ("what_matters", ["study.parameters=[rollout.evaluation]"], ["drawn per hub", "luck"]),

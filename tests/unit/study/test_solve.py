@@ -6,9 +6,11 @@ from copy import deepcopy
 import pytest
 
 from sim import workflow
-from sim.config import compose_config, plain
+from sim.analysis.goals import read_goals
+from sim.config import compose_config, plain, read_study
 from sim.errors import InputError
 from sim.results.folder import open_run
+from sim.study import solve
 
 LEVERS = {
     "committee": {
@@ -130,7 +132,7 @@ def test_it_goes_on_where_it_was_stopped(run, tmp_path, monkeypatch):
 def test_a_target_out_of_reach(tmp_path):
     assert workflow.run(configured(level=400), "small", tmp_path / "run", quiet=True) == 0
     summary = open_run(tmp_path / "run").summary
-    assert summary["answer"].startswith("Not reachable in these ranges: 400 hubs open by 31 December 2026")
+    assert summary["answer"].startswith("No plan in these ranges was found for this: 400 hubs open by 31 December 2026")
     assert "got there in 0 of 30 fresh runs" in summary["answer"]
     assert "applications on average" in summary["answer"]  # limited by
     assert not any(one["passed"] for one in summary["tested"])
@@ -139,8 +141,35 @@ def test_a_target_out_of_reach(tmp_path):
 def test_a_budget_of_nothing(tmp_path):
     assert workflow.run(configured(budget=0), "small", tmp_path / "run", quiet=True) == 0
     answer = open_run(tmp_path / "run").summary["answer"]
-    assert answer.startswith("Not reachable in these ranges and within a budget of Rs 0 million ($0m)")
+    assert answer.startswith("Not shown to be reachable in these ranges and within a budget of Rs 0 million ($0m)")
     assert "(things as they are; Rs 0 million" in answer
+
+
+def tested(cost, successes, passed, **levers):
+    return {"levers": {"committee": 1, "rejection": 0} | levers, "cost_rs_million": cost, "successes": successes,
+            "runs": 500, "passed": passed, "probability": successes / 500}  # fmt: skip
+
+
+def said(*ladder, alone=None):
+    """The answer from tested plans."""
+    study = read_study(configured(target=0.8))
+    content = {"tested": list(ladder), "alone": alone, "alone_seen": [], "limited_by": None}
+    content["chosen"] = solve._chosen(content)
+    (goal,) = (one for one in read_goals(configured()["goals"]) if one.name == "hubs")
+    return solve._answer(study.study, goal, content, None)
+
+
+def test_one_lever_that_costs_less_is_the_cheapest_package():
+    text = said(tested(9000, 450, True, committee=20, rejection=1), alone=tested(3000, 430, True, committee=20))
+    assert "the cheapest package that stood the test costs Rs 3,000 million" in text
+    assert text.endswith("That is one lever alone.")
+    assert said(tested(9000, 390, False, committee=20), alone=tested(3000, 430, True, rejection=1)).count("3,000") == 1
+
+
+def test_what_was_not_certified_may_yet_be_reachable():
+    assert said(tested(9000, 413, False, committee=20)).startswith("Not shown to be reachable in these ranges: ")
+    assert "Its chance may be up to 85%" in said(tested(9000, 413, False, committee=20))
+    assert said(tested(9000, 300, False, committee=20)).startswith("No plan in these ranges was found for this: ")
 
 
 def test_a_goal_that_is_met_anyway(tmp_path):
