@@ -92,7 +92,9 @@ def _job(cfg: Any) -> None:
     hydra_config = HydraConfig.get()
     many = hydra_config.mode == RunMode.MULTIRUN
     out = Path(hydra_config.sweep.dir) / str(hydra_config.job.num) if many else None
-    command = ["sim", "run", *hydra_config.overrides.task]
+    own = [one.path for one in hydra_config.runtime.config_sources if one.provider == "command-line"]
+    command = ["sim", "run", *(word for path in own for word in ("--config-dir", os.path.relpath(path)))]
+    command += list(hydra_config.overrides.task)
     try:
         code = run(plain(cfg), hydra_config.runtime.choices["experiment"], out, command)
     except InputError as mistake:
@@ -208,12 +210,17 @@ def _merge(arguments: list[str]) -> None:
 
 def _report(arguments: list[str]) -> None:
     """Figures and report.html of a run folder, from its tables."""
+    from sim.config import read_study
     from sim.errors import InputError
+    from sim.results.folder import open_run
     from sim.workflow import report
 
     if len(arguments) != 1:
         raise InputError("usage: sim report RUN")
-    report(Path(arguments[0]))
+    run = open_run(Path(arguments[0]))
+    read_study(run.config)  # before anything is drawn
+    run.check()
+    report(run.path)
 
 
 def _figure_source(arguments: list[str]) -> None:

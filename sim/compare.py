@@ -81,6 +81,7 @@ def _sides(name: str, path: Path, overrides: Sequence[str]) -> list[Side]:
         opened = open_run(target)
     else:
         opened = open_run(Path(folder))
+    opened.check()
     if not opened.has_table("runs"):
         raise InputError(f"{folder}: has no table of runs")
     sides, short = sides_of(opened), Path(folder).name

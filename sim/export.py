@@ -50,6 +50,7 @@ def export(path: Path, out: Path) -> None:
         raise InputError(f"{path}: is {manifest['status']}, and only a complete run is exported (`sim resume {path}`)")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"export: {out} is not empty; choose another folder")
+    run.check()
     crate = ROCrate()
     crate.name = f"{manifest['title']}: {manifest['question']}"
     crate.description = run.summary["answer"]

@@ -13,6 +13,8 @@ from sim.errors import InputError
 COLUMNS = ("series", "date", "value", "low", "high", "role", "fact_ids", "note")
 """Columns of a file of observations; `low` and `high`, which bound the value, may be empty in it."""
 NUMBERS = ("value", "low", "high")
+MOST = 1e12
+ROLES = ("calibration", "validation", "comparator", "")
 
 
 def read(file: Path) -> list[dict[str, Any]]:
@@ -34,11 +36,14 @@ def read(file: Path) -> list[dict[str, Any]]:
     if not lines:
         raise InputError(f"{file}: is empty; should have the columns {','.join(COLUMNS)}")
     columns = lines[0][1]
+    if twice := next((name for name in columns if columns.count(name) > 1), None):
+        raise InputError(f"{file}: line 1: should name each column once (twice: {twice})")
     if missing := [name for name in COLUMNS if name not in columns]:
         raise InputError(f"{file}: line 1: should have the columns {','.join(COLUMNS)} (missing: {', '.join(missing)})")
     if len(lines) == 1:
         raise InputError(f"{file}: holds no observation, only the names of the columns")
     rows, wrong = [], []
+    seen: dict[tuple[str | None, str | None], int] = {}
     for line, cells in lines[1:]:
         row = dict(zip(columns, map(str.strip, cells), strict=False))
         if len(cells) == len(columns):
@@ -46,6 +51,10 @@ def read(file: Path) -> list[dict[str, Any]]:
         else:
             mistakes = [f"should have {len(columns)} cells, a text with a comma in quotes (got {len(cells)})"]
         wrong += [f"{file}: line {line}: {mistake}" for mistake in mistakes]
+        key = (row.get("series"), row.get("date"))
+        if not mistakes and key in seen:
+            wrong.append(f"{file}: line {line}: is of the same series and date as line {seen[key]}")
+        seen.setdefault(key, line)
         if not mistakes:
             rows.append({name: _number(row[name]) if name in NUMBERS else row[name] for name in COLUMNS})
     if wrong:
@@ -63,6 +72,11 @@ def _mistakes(row: dict[str, str]) -> Iterator[str]:
     for name, number in zip(NUMBERS, (value, low, high), strict=True):
         if number is None and (row[name] or name == "value"):
             yield f"{name}: should be a number{'' if name == 'value' else ' or empty'} (got {row[name]!r})"
+    for name, number in zip(NUMBERS, (value, low, high), strict=True):
+        if number is not None and not 0 <= number <= MOST:
+            yield f"{name}: should be between 0 and {MOST:g} (got {row[name]!r})"
+    if row["role"] not in ROLES:
+        yield f"role: should be one of {', '.join(ROLES[:-1])}, or empty (got {row['role']!r})"
     if value is not None and low is not None and low > value:
         yield f"low: should be at most the value, {row['value']} (got {row['low']!r})"
     if value is not None and high is not None and high < value:

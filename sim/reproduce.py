@@ -6,12 +6,12 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import date
+from math import comb
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from sim.analysis import words
 from sim.analysis.tables import of_scenario, scenarios
@@ -19,7 +19,7 @@ from sim.config import Study, digest, read_study
 from sim.config import scenarios as expand
 from sim.errors import InputError
 from sim.results import folder
-from sim.results.digest import TableDigest, table_digest
+from sim.results.digest import table_digest
 from sim.results.folder import Run
 from sim.results.store import GROUP, Store
 from sim.study.montecarlo import run_study, scenario_key
@@ -86,7 +86,7 @@ def reproduce(path: Path, replications: int | None = None, workers: int = 0) -> 
     print(_environments(manifest, folder.environment()))
     if digest(manifest["config"]) != manifest["config_digest"]:
         print("Careful: the configuration has another digest than the manifest says: it was changed after the run.")
-    altered = {name: why for name, one in manifest["tables"].items() if (why := _altered(run, name, one))}
+    altered = run.altered()
     for name, why in altered.items():
         print(f"different: tables/{name}.parquet {why}, it is not what the manifest describes")
     if altered:
@@ -110,20 +110,6 @@ def _lacking(manifest: Mapping[str, Any]) -> str | None:
         if not groups or not all(isinstance(group, list) and len(group) == 4 for group in groups):
             return f"tables.{name}"
     return None if "runs" in manifest["tables"] else "tables.runs"
-
-
-def _altered(run: Run, name: str, described: Mapping[str, Any]) -> str | None:
-    """What is wrong with a table that is in the folder; None if it is what the manifest says, or not there."""
-    if not run.has_table(name):
-        return None
-    found = TableDigest()
-    try:
-        file = pq.ParquetFile(run.path / "tables" / f"{name}.parquet")
-        for number in range(file.num_row_groups):
-            found.update(file.read_row_group(number))
-    except (OSError, pa.ArrowException, ValueError):  # whatever a flipped bit may lead to
-        return "is damaged"
-    return None if found.hexdigest() == described["digest"] else "was changed"
 
 
 def _run_again(study: Study, config: dict[str, Any], out: Path) -> tuple[dict[str, dict[str, Any]], str | None]:
@@ -158,7 +144,9 @@ def _compare(
         what = "all tables have" if None not in same.values() else "what can be compared has"
         print(f"identical: {what} the content that the manifest describes ({said})")
         return IDENTICAL
-    return _verdict(_holm(found), unexplained, said)
+    here_now = folder.environment()
+    alike = all(there.manifest[key] == here_now[key] for key in ("python", "machine", "libraries"))
+    return _verdict(_holm(found), unexplained, said, alike)
 
 
 def _same(
@@ -250,10 +238,10 @@ def _metric(name: str, x: np.ndarray, y: np.ndarray, numbers: list[int]) -> Metr
         return Metric(name, "rounding", there, here, first, 1.0)
     ps = []
     if d.size > 1 and np.std(d) < 0.5 * np.std(x[both]):  # the luck is the same
-        ps.append(float(stats.ttest_1samp(d, 0.0).pvalue) if np.std(d) > 0 else 0.0)
+        ps.append(float(stats.ttest_1samp(d, 0.0).pvalue) if np.std(d) > 0 else 2 * 0.5**d.size)  # all to one side
     elif a.size and b.size:
         constant = np.ptp(a) == 0 and np.ptp(b) == 0 and a.size + b.size > 2
-        ps.append(0.0 if constant and there != here else float(stats.ks_2samp(a, b).pvalue))
+        ps.append(2 / comb(a.size + b.size, a.size) if constant else float(stats.ks_2samp(a, b).pvalue))
     missing = [[z.size, x.size - z.size] for z in (a, b)]
     if a.size != b.size:
         ps.append(float(stats.fisher_exact(missing).pvalue))
@@ -273,8 +261,14 @@ def _holm(found: Sequence[Metric]) -> list[Metric]:
     ]
 
 
-def _verdict(found: Sequence[Metric], unexplained: Sequence[str], said: str) -> int:
-    """Print which columns differ, and the verdict."""
+def _verdict(found: Sequence[Metric], unexplained: Sequence[str], said: str, alike: bool) -> int:
+    """Print which columns differ, and the verdict.
+
+    Where Python, libraries and machine are `alike`, only changed code or a changed configuration moves more than the
+    last digits: whatever the tests say, that is different.
+    """
+    if alike:
+        found = [one._replace(verdict="different") if one.verdict == "equal" else one for one in found]
     count = {verdict: sum(one.verdict == verdict for one in found) for verdict in ("identical", "rounding", "equal")}
     different = sorted((one for one in found if one.verdict == "different"), key=lambda one: one.p)
     counted = (
@@ -319,5 +313,6 @@ def _environments(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     libraries = {name: (v, here["libraries"].get(name)) for name, v in there["libraries"].items()}
     pairs = {key: (there[key], here[key]) for key in ("version", "commit", "dirty", "python", "machine")} | libraries
     differs = [f"{key} {a} there, {b} here" for key, (a, b) in pairs.items() if a != b]
-    made = f"sim {there['version']}, Python {there['python']}, numpy {there['libraries']['numpy']}, {there['machine']}"
+    numpy = there["libraries"].get("numpy", "?")
+    made = f"sim {there['version']}, Python {there['python']}, numpy {numpy}, {there['machine']}"
     return f"made by {made}; " + (f"different now: {'; '.join(differs)}" if differs else "the same now")

@@ -33,6 +33,7 @@ def score(path: Path, file: Path, out: Path | None = None) -> None:
         If the run or the file will not do, or the folder holds anything else.
     """
     run = folder.open_run(path)
+    run.check()
     entries = scores.score(_monthly(run), read(file))
     summary = scores.summarise(entries)
     from sim.figures.score import draw  # slow to import

@@ -205,7 +205,8 @@ def _summary(study: Study, run: folder.Run, overrides: list[dict[str, Any]]) -> 
     each = summarise_scenarios(runs, goals, study.end)
     precise, said = _precision(study, run, runs, each)
     if len(overrides) > 1:
-        each = [{"overrides": overrides[summary["scenario"]], **summary} for summary in each]
+        names = [scenario["name"] for scenario in run.manifest["scenarios"]]
+        each = [{"name": names[one["scenario"]], "overrides": overrides[one["scenario"]], **one} for one in each]
         pairs = _pairs(study, run) if _is_list(study, overrides) else []
         return {
             "answer": (paired_answer(pairs) if pairs else sweep_answer(each, goals)) + said,
@@ -271,15 +272,22 @@ def variance_reduction(study: Study, runs: Any, columns: Sequence[str]) -> list[
 def _is_list(study: Study, overrides: list[dict[str, Any]]) -> bool:
     """Whether the scenarios are a few alternatives to choose from, not steps of a number."""
     values = [value for override in overrides for value in override.values()]
-    return len(overrides) <= ALTERNATIVES and not all(isinstance(value, int | float) for value in values)
+    named = any("name" in one for one in study.sweep.listed)
+    return len(overrides) <= ALTERNATIVES and (named or not all(isinstance(value, int | float) for value in values))
 
 
 def _pairs(study: Study, run: folder.Run) -> list[dict[str, Any]]:
-    """Every other scenario against the first, pair by pair: the goals' chances, and their metrics on the last date."""
+    """Every other scenario against the first, pair by pair: the goals' chances, and their metrics on the last date.
+
+    Those none of whose runs finished are left out.
+    """
     from sim.analysis.compare import verdict
+    from sim.analysis.tables import finished
     from sim.results.side import against_first, sides_of
 
-    sides = sides_of(run)
+    sides = [side for side in sides_of(run) if len(finished(side.runs()))]
+    if len(sides) < 2:
+        return []
     columns = sorted({f"{goal.metric}@{study.judged[-1]}" for goal in study.goals.values()})
     return [
         {

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from sim import __version__
 from sim.config import HOW_IT_RUNS
 from sim.errors import InputError, why
+from sim.results.digest import TableDigest
 from sim.results.store import Store
 from sim.sources import CHECKOUT
 
@@ -56,6 +57,20 @@ class Run:
         """Whether the run kept this table."""
         return (self.path / "tables" / f"{name}.parquet").is_file()
 
+    def altered(self) -> dict[str, str]:
+        """Tables in the folder that are not what the manifest describes, and what is wrong with each."""
+        described = self.manifest["tables"]
+        found = {name: _altered(self.path / "tables" / f"{name}.parquet", one["digest"]) for name, one in described.items()}
+        return {name: why for name, why in found.items() if why}
+
+    def check(self) -> None:
+        """Raise InputError if a table, the manifest or the summary is damaged or was changed after the run."""
+        if altered := self.altered():
+            said = "; ".join(f"tables/{name}.parquet {why}" for name, why in altered.items())
+            raise InputError(f"{self.path}: {said}: it is not what the manifest describes (`sim resume` mends it)")
+        if (self.path / "summary.json").exists():
+            _ = self.summary
+
 
 def _read_table(path: Path) -> pa.Table:
     return _cached(path, path.stat().st_mtime_ns)
@@ -66,8 +81,24 @@ def _cached(path: Path, _: int) -> pa.Table:
     return pq.read_table(path)
 
 
+def _altered(file: Path, digest: str) -> str | None:
+    if not file.is_file():
+        return None
+    found = TableDigest()
+    try:
+        opened = pq.ParquetFile(file)
+        for number in range(opened.num_row_groups):
+            found.update(opened.read_row_group(number))
+    except (OSError, pa.ArrowException, ValueError):  # whatever a flipped bit may lead to
+        return "is damaged"
+    return None if found.hexdigest() == digest else "was changed"
+
+
 def _read_json(path: Path) -> dict[str, Any]:
-    return dict(json.loads(path.read_text(encoding="utf-8")))
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise InputError(f"{path}: is damaged ({error})") from None
 
 
 def open_run(path: Path) -> Run:
@@ -80,7 +111,7 @@ def open_run(path: Path) -> Run:
 def _is_run(path: Path) -> bool:
     try:
         return {"config", "scenarios", "tables"} <= Run(path).manifest.keys()
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, InputError):
         return False
 
 

@@ -74,7 +74,7 @@ BAD = [
     (["run", "=3"], ["=3"]),
     (["run", "out=file/run", "replications=1"], ["out", "file/run"]),
     (["parameters", "hiring.atrition=2"], ["hiring.atrition", "did you mean hiring.attrition?"]),
-    (["rnu"], ["rnu", "run, resume, reproduce, compare, score, report"]),
+    (["rnu"], ["rnu", "run, resume, reproduce, compare, score, merge, report"]),
 ]  # fmt: skip
 
 

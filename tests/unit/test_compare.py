@@ -14,7 +14,7 @@ from scipy import stats
 
 from sim import compare, figures, workflow
 from sim.figures import comparison
-from sim.results.folder import open_run
+from sim.results.folder import Run, open_run
 from tests.helpers import config
 
 DAY = "2026-01-31"
@@ -240,7 +240,33 @@ def test_replications_that_only_one_has_are_left_out(sim, runs, tmp_path, undraw
     assert {row["n"] for row in rows_of(tmp_path / "cmp")} == {"5"}
 
 
-def test_replications_that_failed_are_left_out(sim, runs, copy, tmp_path, undrawn):
+@pytest.mark.parametrize("command", ["compare", "report", "export", "score"])
+def test_tables_that_were_changed_are_refused(sim, runs, copy, tmp_path, command):
+    file = copy / "tables" / "runs.parquet"
+    (tmp_path / "seen.csv").write_text("series,date,value,low,high,role,fact_ids,note\nhubs_open,2026-01-31,41,,,,,\n")
+    more = {"compare": [runs / "usual"], "export": [tmp_path / "crate"], "score": [tmp_path / "seen.csv"]}
+    for change in ("was changed", "is damaged"):
+        if change == "was changed":
+            table = pq.read_table(file)
+            at = table.column_names.index("error")
+            pq.write_table(table.set_column(at, "error", pa.array(["x"] * len(table))), file)
+        else:
+            file.write_bytes(file.read_bytes()[:-100])
+        code, _, err = sim(command, copy, *more.get(command, []))
+        assert code == 2
+        assert err.startswith(f"{copy}: tables/runs.parquet {change}")
+        assert len(err.splitlines()) == 1
+
+
+def test_a_damaged_summary_is_said(sim, copy):
+    (copy / "summary.json").write_text('{"answer": ')
+    code, _, err = sim("report", copy)
+    assert code == 2
+    assert "summary.json: is damaged" in err
+
+
+def test_replications_that_failed_are_left_out(sim, runs, copy, tmp_path, undrawn, monkeypatch):
+    monkeypatch.setattr(Run, "check", lambda run: None)  # the table is made up
     file = copy / "tables" / "runs.parquet"
     table = pq.read_table(file)
     at = table.column_names.index("error")

@@ -159,6 +159,21 @@ def test_other_luck_is_statistically_equal(sim, many, tmp_path, simulate):
     assert "no test tells them apart at a family-wise level of 1% (all 40 replications)" in out
 
 
+def test_changed_code_in_the_same_place_is_never_called_equal(sim, many, simulate):
+    """No distribution differs, but nothing else than the code can have moved the numbers."""
+    simulate(shift=1)
+    code, out, _ = sim("reproduce", many, "replications=4", "workers=1")
+    assert code == 4
+    assert " 0 statistically equal" in out
+
+
+def test_two_pairs_prove_nothing():
+    """Two whole counts that both moved by one, and two constants, are no proof at any level."""
+    one = reproduce._metric("hubs", np.array([90.0, 95.0]), np.array([89.0, 94.0]), [0, 1])
+    assert (one.verdict, one.p) == ("different", 0.5)
+    assert reproduce._metric("hubs", np.array([3.0, 3.0]), np.array([4.0, 4.0]), [0, 1]).p >= 1 / 3
+
+
 def test_rounding_is_not_a_difference(sim, few, monkeypatch):
     """As of another C library."""
     judge = montecarlo.judge

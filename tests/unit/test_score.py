@@ -128,6 +128,11 @@ BAD = {
     "low above value": (f"{HEAD}\nhubs_open,2026-02-10,41,42,45,,,\n", ["line 2", "low", "at most", "41", "'42'"]),
     "high below value": (f"{HEAD}\nhubs_open,2026-02-10,41,,40,,,\n", ["line 2", "high", "at least", "41", "'40'"]),
     "no series": (f"{HEAD}\n,2026-02-10,41,,,,,\n", ["line 2", "series", "''"]),
+    "negative": (f"{HEAD}\nhubs_open,2026-02-10,-5,,,,,\n", ["line 2", "value", "between 0 and", "'-5'"]),
+    "huge": (f"{HEAD}\nhubs_open,2026-02-10,1e300,,,,,\n", ["line 2", "value", "between 0 and", "'1e300'"]),
+    "no such role": (f"{HEAD}\nhubs_open,2026-02-10,5,,,foo,,\n", ["line 2", "role", "calibration", "'foo'"]),
+    "twice": (f"{HEAD}\n{SEEN}\n{SEEN}\n", ["line 3", "same series and date as line 2"]),
+    "column twice": (f"{HEAD},value\n{SEEN},1\n", ["line 1", "twice: value"]),
     "unquoted comma": (f"{HEAD}\n{SEEN}\n{SEEN}opened, \n", ["line 3", "8 cells", "got 9"]),
 }  # fmt: skip
 
@@ -178,9 +183,9 @@ def test_spreadsheets_and_quotes_are_read(sim, tmp_path, finished):
         ),
         (
             lambda path: (simulate(path), (path / "tables" / "monthly.parquet").write_bytes(b"PAR1")),
-            ["monthly", "cannot be read"],
+            ["monthly", "is damaged"],
         ),
-        (lambda path: (simulate(path), without_kinds(path / "tables" / "monthly.parquet")), ["has no column kind"]),
+        (lambda path: (simulate(path), without_kinds(path / "tables" / "monthly.parquet")), ["monthly", "was changed"]),
     ],
     ids=[
         "empty folder",
