@@ -12,7 +12,7 @@ from sim import figures, workflow
 from sim.config import compose_config, plain, read_study
 from sim.errors import InputError
 from sim.results.folder import open_run
-from sim.study import discover, sensitivity, value_of_information
+from sim.study import discover, montecarlo, sensitivity, value_of_information
 
 SOON = "2026-03-31"
 
@@ -128,6 +128,23 @@ def test_what_to_find_out(run, monkeypatch):
     assert [option["name"] for option in decisions["go"]["options"]] == ["not going ahead", "as it is"]
     assert decisions["go"]["inputs"]
     assert done.summary["answer"].startswith("To open hubs: as things stand, none abandoned is best")
+
+
+def test_a_failed_replication_does_not_take_the_answer_away(tmp_path, monkeypatch):
+    simulate = montecarlo.simulate
+
+    def failing(world, seed, replication, *rest):
+        if replication == 3:
+            raise ValueError("no")
+        return simulate(world, seed, replication, *rest)
+
+    monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
+    monkeypatch.setattr(montecarlo, "simulate", failing)
+    cfg = small("where_it_fails", 30, 900, goal="some")
+    assert workflow.run(cfg, "small", tmp_path / "run") == workflow.FAILED
+    done = open_run(tmp_path / "run")
+    assert done.manifest["status"] == "failed"
+    assert done.summary["answer"].startswith("Every one of 29 runs misses")
 
 
 def test_few_runs_are_not_enough_to_learn_from(run):

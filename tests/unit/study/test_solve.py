@@ -10,7 +10,8 @@ from sim.analysis.goals import read_goals
 from sim.config import compose_config, plain, read_study
 from sim.errors import InputError
 from sim.results.folder import open_run
-from sim.study import solve
+from sim.study import montecarlo, solve
+from sim.study.nested import nested
 
 LEVERS = {
     "committee": {
@@ -63,6 +64,50 @@ def test_a_package_is_certified_on_fresh_runs(run):
     for folder in sorted((run.path / "search").iterdir()) + sorted((run.path / "certify").iterdir())[:1]:
         seeds.add(open_run(folder).manifest["seed"])
     assert len(seeds) == 1 + 2 + 1
+
+
+def test_it_is_not_complete_before_it_is_done(tmp_path, monkeypatch):
+    """A process killed while it searches leaves no run that says it is complete."""
+    seen, search = [], solve.solve
+    path = tmp_path / "run"
+
+    def watched(*arguments):
+        seen.append(open_run(path).manifest["status"])
+        return search(*arguments)
+
+    monkeypatch.setattr(solve, "solve", watched)
+    assert workflow.run(configured(), "small", path, quiet=True) == 0
+    assert (seen, open_run(path).manifest["status"]) == (["running"], "complete")
+
+
+def test_nested_runs_are_made_where_the_study_is(run):
+    """On as many workers, and on the same cluster."""
+    asked = {}
+
+    def sub(config, *_, **__):
+        asked.update(config)
+        raise KeyboardInterrupt
+
+    study = read_study(configured() | {"workers": 3, "cluster": "tcp://127.0.0.1:8786"})
+    with pytest.raises(KeyboardInterrupt):
+        nested(run, study, sub, "search", {"point": {}}, 5)
+    assert (asked["workers"], asked["cluster"], asked["replications"]) == (3, "tcp://127.0.0.1:8786", 5)
+
+
+def test_a_plan_some_of_whose_runs_fail_is_not_known(tmp_path, monkeypatch):
+    """Whether the runs that fail are those that matter nobody can say: such a plan is certified by no others."""
+    simulate = montecarlo.simulate
+
+    def failing(world, seed, replication, *rest):
+        if world.rollout.committee.value == 20 and replication % 2:
+            raise ValueError("no")
+        return simulate(world, seed, replication, *rest)
+
+    monkeypatch.setattr(montecarlo, "simulate", failing)
+    assert workflow.run(configured(), "small", tmp_path / "run", quiet=True) == 0
+    found = content(open_run(tmp_path / "run"))
+    assert {one["committee"] for one in found["infeasible"]} == {20}
+    assert all(one["levers"]["committee"] < 20 for one in found["tested"])
 
 
 def test_brute_force_over_all_plans_agrees(run, tmp_path):
