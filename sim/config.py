@@ -502,23 +502,13 @@ class Study(World):
         return self
 
     def check_plans(self) -> None:
-        """Whether a study can work: enough replications, plans for every decision (a scenario knows of no other).
+        """Whether a study can work: plans for every decision (a scenario knows of no other).
 
         Raises
         ------
         InputError
             If not, or if what is asked about is no uncertain parameter (a plan may still set it).
         """
-        if isinstance(self.study, Sensitivity):
-            from sim.study.design import LEAST_ROUNDS
-            from sim.study.design import Sensitivity as Design
-
-            least = LEAST_ROUNDS * Design(self).size
-            if self.replications < least and self.only is None:
-                raise InputError(
-                    f"replications: should be at least {least:,}, {LEAST_ROUNDS} rounds of the design; smaller rounds "
-                    f"have smaller study.rows, trajectories, pairs or lucks (got {self.replications:,})"
-                )
         if not isinstance(self.study, ValueOfInformation):
             return
         try:

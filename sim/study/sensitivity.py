@@ -14,10 +14,11 @@ from sim.analysis.sensitivity import Indices, Rank, more, morris, ranking, sobol
 from sim.analysis.tables import finished
 from sim.config import Sensitivity as Plan
 from sim.config import Study
+from sim.errors import InputError
 from sim.figures.style import write_csv
 from sim.model.parameters import STATE
 from sim.results.folder import Run, json_safe, write_json
-from sim.study.design import TORNADO, Sensitivity
+from sim.study.design import LEAST_ROUNDS, TORNADO, Sensitivity
 from sim.study.outcomes import about, amount, outcome, said
 
 NAMED = 3
@@ -26,6 +27,16 @@ RANKED = 5
 """How many are ranked."""
 LEAST = 0.01
 """A factor is named if its total index is surely above this."""
+
+
+def check(config: dict[str, Any], study: Study) -> None:
+    """Refuse too few replications; a part of them may be run again all the same."""
+    least = LEAST_ROUNDS * Sensitivity(study).size
+    if study.replications < least and study.only is None:
+        raise InputError(
+            f"replications: should be at least {least:,}, {LEAST_ROUNDS} rounds of the design; smaller rounds "
+            f"have smaller study.rows, trajectories, pairs or lucks (got {study.replications:,})"
+        )
 
 
 def finish(run: Run, study: Study, sub: Callable[[dict[str, Any], str, Path], int]) -> dict[str, Any]:

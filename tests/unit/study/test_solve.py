@@ -190,7 +190,7 @@ def test_a_budget_of_nothing(tmp_path):
     assert "(things as they are; Rs 0 million" in answer
 
 
-def tested(cost, successes, passed, **levers):
+def one_tested(cost, successes, passed, **levers):
     return {"levers": {"committee": 1, "rejection": 0} | levers, "cost_rs_million": cost, "successes": successes,
             "runs": 500, "passed": passed, "probability": successes / 500}  # fmt: skip
 
@@ -205,16 +205,19 @@ def said(*ladder, alone=None):
 
 
 def test_one_lever_that_costs_less_is_the_cheapest_package():
-    text = said(tested(9000, 450, True, committee=20, rejection=1), alone=tested(3000, 430, True, committee=20))
+    text = said(one_tested(9000, 450, True, committee=20, rejection=1), alone=one_tested(3000, 430, True, committee=20))
     assert "the cheapest package that stood the test costs Rs 3,000 million" in text
     assert text.endswith("That is one lever alone.")
-    assert said(tested(9000, 390, False, committee=20), alone=tested(3000, 430, True, rejection=1)).count("3,000") == 1
+    assert (
+        said(one_tested(9000, 390, False, committee=20), alone=one_tested(3000, 430, True, rejection=1)).count("3,000")
+        == 1
+    )
 
 
 def test_what_was_not_certified_may_yet_be_reachable():
-    assert said(tested(9000, 413, False, committee=20)).startswith("Not shown to be reachable in these ranges: ")
-    assert "Its chance may be up to 85%" in said(tested(9000, 413, False, committee=20))
-    assert said(tested(9000, 300, False, committee=20)).startswith("No plan in these ranges was found for this: ")
+    assert said(one_tested(9000, 413, False, committee=20)).startswith("Not shown to be reachable in these ranges: ")
+    assert "Its chance may be up to 85%" in said(one_tested(9000, 413, False, committee=20))
+    assert said(one_tested(9000, 300, False, committee=20)).startswith("No plan in these ranges was found for this: ")
 
 
 def test_a_goal_that_is_met_anyway(tmp_path):
