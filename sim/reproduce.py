@@ -22,6 +22,7 @@ from sim.results import folder
 from sim.results.digest import table_digest
 from sim.results.folder import Run
 from sim.results.store import GROUP, Store
+from sim.study.design import Sensitivity
 from sim.study.montecarlo import run_study, scenario_key
 
 IDENTICAL, EQUAL, DIFFERENT = 0, 3, 4
@@ -77,6 +78,9 @@ def reproduce(path: Path, replications: int | None = None, workers: int = 0) -> 
         raise InputError("replications: should be at least 1 (got 0)")
     there = 1 + max(group[2] for group in manifest["tables"]["runs"]["groups"])
     whole = 1 if run.has_table("runs") else GROUP
+    if replications and whole > 1 and manifest["config"].get("design") == "sensitivity":
+        # by digest alone only a part with all columns will do, and those of levers come with the second part of a round
+        replications = max(replications, Sensitivity(read_study(manifest["config"])).size)
     number = there if replications is None else min(there, -(-replications // whole) * whole)
     config = manifest["config"] | {"replications": number, "workers": workers}
     if config.get("precision"):  # all of them: with the rule and the budget it had; a part: so many of each scenario
