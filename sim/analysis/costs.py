@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 OPERATORS: dict[type, Callable[..., float]] = {
     ast.Add: operator.add,
@@ -44,7 +44,7 @@ def evaluate(formula: str, values: Values) -> float:
     return _value(_parse(formula).body, values)
 
 
-def bill(items: Mapping[str, Mapping[str, object]], before: Values, after: Values) -> list[Line]:
+def bill(items: Mapping[str, Mapping[str, Any]], before: Values, after: Values) -> list[Line]:
     """What a change costs, item by item; items whose names are not all known are left out.
 
     Parameters
@@ -56,7 +56,7 @@ def bill(items: Mapping[str, Mapping[str, object]], before: Values, after: Value
     """
     lines = []
     for name, item in items.items():
-        formula, amount = str(item["quantity"]), float(item["amount"])  # type: ignore[arg-type]
+        formula, amount = str(item["quantity"]), float(item["amount"])
         if names(formula) <= before.keys() & after.keys():
             x, y = evaluate(formula, before), evaluate(formula, after)
             lines.append(Line(name, str(item["label"]), x, y, amount, amount * (y - x), str(item["source"])))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def _plan(name: str, i: int, goal: Goal, regret: dict[str, Regret], cells: list[
     """One plan over all worlds: the worst of them, and its greatest regret."""
     row: dict[str, Any] = {"goal": goal.name, "plan": name}
     for measure, one in regret.items():
-        worst = min(cells, key=lambda cell, measure=measure: cell[measure])  # type: ignore[misc]
+        worst = min(cells, key=itemgetter(measure))
         row |= {f"{measure}_worst": worst[measure], f"{measure}_worst_world": worst["world"]}
         ends = zip(("", "_low", "_high"), one.worst[:, i].tolist(), strict=True)
         row |= {f"{measure}_greatest_regret{end}": value for end, value in ends}
