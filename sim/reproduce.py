@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from math import comb
+from math import comb, isclose
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ from sim.results.folder import Run
 from sim.results.store import GROUP, Store
 from sim.study.design import Sensitivity
 from sim.study.montecarlo import run_study, scenario_key
+from sim.workflow import KINDS, summarise
 
 IDENTICAL, EQUAL, DIFFERENT = 0, 3, 4
 """Exit codes."""
@@ -92,8 +94,8 @@ def reproduce(path: Path, replications: int | None = None, workers: int = 0) -> 
         print("Careful: the configuration has another digest than the manifest says: it was changed after the run.")
     altered = run.altered()
     for name, why in altered.items():
-        print(f"different: tables/{name}.parquet {why}, it is not what the manifest describes")
-    if altered:
+        print(f"different: {name} {why}, it is not what the manifest describes")
+    if altered or _summary_differs(run):
         return DIFFERENT
     with tempfile.TemporaryDirectory(prefix="sim-reproduce-") as again:
         tables, stopped = _run_again(study, config, Path(again))
@@ -101,6 +103,41 @@ def reproduce(path: Path, replications: int | None = None, workers: int = 0) -> 
             print(f"{stopped or 'nothing came out'}: nothing was compared", file=sys.stderr)
             return INTERRUPTED if stopped == "interrupted" else STOPPED
         return _compare(run, Run(Path(again)), manifest["tables"], tables, said)
+
+
+def _summary_differs(run: Run) -> bool:
+    """Compute the summary anew from the tables in the folder; say what differs, or why that cannot be seen."""
+    if run.manifest["status"] == "interrupted" or not (run.path / "summary.json").exists():
+        return False
+    study, there = read_study(run.config), run.summary
+    if study.study.kind in KINDS or study.only is not None or study.shard or not run.has_table("runs"):
+        why = "its table of runs is not there" if not run.has_table("runs") else "that takes more than these runs"
+        print(f"summary.json: as it was written; not computed anew ({why})")
+        return False
+    here = json.loads(json.dumps(summarise(study, run)))
+    if not run.has_table("sites") and "sites" in run.manifest["tables"]:
+        here["what_holds_back"] = there.get("what_holds_back")  # it tells of the sites' durations
+    differs = [(*one, path) for path, *one in _leaves(there, here)]
+    for a, b, path in differs[:NAMED]:
+        print(f"different: summary.json: {path}: {a} there, {b} here")
+    if not differs:
+        print("summary.json: what the tables in the folder give")
+    return bool(differs)
+
+
+def _leaves(there: Any, here: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Where two contents of JSON differ by more than rounding: path, value there, value here."""
+    if type(there) is type(here) and isinstance(there, dict | list) and len(there) == len(here):
+        pairs = there.keys() | here.keys() if isinstance(there, dict) else range(len(there))
+        for key in sorted(pairs):
+            if isinstance(there, list) or (key in there and key in here):
+                yield from _leaves(there[key], here[key], f"{path}.{key}".lstrip("."))
+            else:
+                yield f"{path}.{key}".lstrip("."), there.get(key), here.get(key)
+    elif there != here and not (
+        isinstance(there, float) and isinstance(here, float) and isclose(there, here, rel_tol=ROUNDING)
+    ):
+        yield path, there, here
 
 
 def _lacking(manifest: Mapping[str, Any]) -> str | None:

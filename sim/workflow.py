@@ -145,10 +145,10 @@ def _run(
         elif study.study.kind in KINDS:  # its runs are no sample of one world that could be summed up
             summary = {"answer": "No answer: the study needs all of its runs.", "goals": [], "metrics": {}}
         else:
-            summary = _summary(study, folder.Run(path), overrides)
+            summary = summarise(study, folder.Run(path))
         folder.write_json(path / "summary.json", summary)
-        if goes_on:
-            folder.write_json(path / "manifest.json", manifest)
+        manifest["summary_digest"] = folder.content_digest(folder.Run(path).summary)
+        folder.write_json(path / "manifest.json", manifest)
         if study.shard:
             first, last = study.numbers[0], study.numbers[-1]
             print(f"Shard {study.shard}, replications {first} to {last}: {path}; `sim merge OUT SHARD ...` joins all")
@@ -192,7 +192,7 @@ def _counts(runs: Any, scenarios: int) -> list[int]:
     return np.bincount(finished(runs).column("scenario").to_numpy(), minlength=scenarios).tolist()
 
 
-def _summary(study: Study, run: folder.Run, overrides: list[dict[str, Any]]) -> dict[str, Any]:
+def summarise(study: Study, run: folder.Run) -> dict[str, Any]:
     """Content of summary.json; a sweep has a list `scenarios` of such summaries and no figures of its own."""
     from sim.analysis.answer import answer, funnel, paired_answer, sweep_answer, what_holds_back
     from sim.analysis.summary import summarise_scenarios
@@ -201,6 +201,7 @@ def _summary(study: Study, run: folder.Run, overrides: list[dict[str, Any]]) -> 
     runs = run.table("runs") if run.has_table("runs") else None
     if runs is None or runs["error"].null_count == 0:  # nothing, or nothing but errors
         return {"answer": "No replication finished.", "goals": [], "metrics": {}}
+    overrides = [scenario["overrides"] for scenario in run.manifest["scenarios"]]
     goals = {name: goal.model_dump() for name, goal in study.goals.items()}
     each = summarise_scenarios(runs, goals, study.end)
     precise, said = _precision(study, run, runs, each)

@@ -86,7 +86,7 @@ def config(overrides: dict[str, Any] | None = None, experiment: str = "baseline"
 def state(*hubs: int, balance: float = 0.0) -> dict[str, Any]:
     """A state of the start date with so many hubs in each stage and so much money left, and nothing else known."""
     stages = [stage.name for stage, number in zip(STAGES, hubs, strict=True) for _ in range(number)]
-    return {"hubs": [[stage, None] for stage in stages], "balance": balance, "parameters": {}}
+    return {"hubs": [[stage] for stage in stages], "balance": balance, "parameters": {}}
 
 
 def study(overrides: dict[str, Any] | None = None, experiment: str = "baseline", end: str = "2026-12-31") -> Study:

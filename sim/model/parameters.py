@@ -11,7 +11,8 @@ in conf/ for the reader and must agree with the declarations here.
 import datetime
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import inf
+from itertools import chain
+from math import inf, nan
 from types import SimpleNamespace
 from typing import Any, Literal, NamedTuple
 from zlib import crc32
@@ -20,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from sim.model import distributions
 from sim.model.distributions import POSITIVE, Distribution
+from sim.model.site import Draw
 from sim.model.streams import Purpose, Streams
 
 Per = Literal["run", "hub", "park", "firm", "call", "fiscal year", "round", "event"]
@@ -32,6 +34,8 @@ ANYTHING = 1e12
 """Upper bound of all other parameters: far beyond any use, and far from overflow."""
 LAST = 1 - 2.0**-53
 """The largest uniform a stream gives: where it leads is the upper end of a distribution without one."""
+FISCAL_DRAWS = 6
+"""Uniforms that a fiscal year's releases take."""
 OVERRIDDEN = "set by the experiment or on the command line"
 
 
@@ -136,22 +140,54 @@ class Region(Group):
     stps_recent: Parameter = parameter("recent ones, in smaller places; new ones follow them", "parks", whole=True)
 
 
+class UnderWay(NamedTuple):
+    """A hub under way on the start date: its stage, and what a run that led there knows of it.
+
+    `left` are the days of work left in the stage, were the hub not abandoned: None if the work has not begun, nan if
+    that is not known. What decides how long a hub stays in its stage is not as in new hubs: the longer, the more of
+    them are found there. So place, kind and the uniforms that matter in the stage come along, by their names in
+    `sim.model.site.Draw`; that of `abandoned_at` is the share of the days left.
+    """
+
+    stage: Literal["evaluation", "finance", "money", "fit_out", "connectivity"]
+    left: float | None = nan
+    region: str | None = None
+    brownfield: bool | None = None
+    grant: float | None = None
+    abandonment: float | None = None
+    abandoned_at: float | None = None
+
+    @property
+    def draws(self) -> dict[Draw, float]:
+        """Uniforms of the hub that are known."""
+        known = {draw: getattr(self, draw.name) for draw in (Draw.grant, Draw.abandonment, Draw.abandoned_at)}
+        return {draw: u for draw, u in known.items() if u is not None}
+
+
 class Known(Group):
     """One state in which the start date may have found the programme.
 
-    `hubs` are those under way: the stage each is in, and the days of work left in it, or None if that is not known.
-    `balance` is programme money not yet spent (Rs million). `parameters` are the parameters of the run that led
-    there, by dotted path: they hold on.
+    `hubs` are those under way. `balance` is programme money not yet spent (Rs million), with all releases up to the
+    one of the quarter that began on `released`, and `fiscal_years` has the uniforms of the years whose releases are
+    not over. If those are not known, the balance has whatever was due before the start. `parameters` are the
+    parameters of the run that led there, by dotted path: they hold on.
     """
 
-    hubs: list[tuple[Literal["evaluation", "finance", "money", "fit_out", "connectivity"], float | None]]
+    hubs: list[UnderWay]
     balance: float = Field(ge=0, allow_inf_nan=False)
+    released: datetime.date | None = None
+    fiscal_years: dict[int, list[float]] = {}
     parameters: dict[str, float]
 
     @model_validator(mode="after")
     def _check(self) -> "Known":
-        if any(left is not None and not 0 <= left < inf for _, left in self.hubs):
+        if any(hub.left is not None and (hub.left < 0 or hub.left == inf) for hub in self.hubs):
             raise ValueError("days left should be at least 0")
+        uniforms = chain(*(hub.draws.values() for hub in self.hubs), *self.fiscal_years.values())
+        if not all(0 < u < 1 for u in uniforms):
+            raise ValueError("uniforms of hubs and fiscal years should be between 0 and 1")
+        if any(len(draws) != FISCAL_DRAWS for draws in self.fiscal_years.values()):
+            raise ValueError(f"fiscal_years should have {FISCAL_DRAWS} uniforms each")
         return self
 
 
@@ -459,6 +495,8 @@ class World(Group):
         for path, day in begun.items():
             if not 2000 <= day.year <= 2100:
                 raise ValueError(f"{path} should be between the years 2000 and 2100, got {day}")
+        for i, state in enumerate(self.start.states):
+            places |= {f"start.states.{i}.hubs.{j}": hub.region for j, hub in enumerate(state.hubs) if hub.region}
         for path, region in places.items():
             if region not in self.regions:
                 raise ValueError(f"{path}.region should be one of {', '.join(self.regions)}, got {region!r}")

@@ -185,6 +185,11 @@ class Site:
     exports_usd: float = 0.0
 
     @property
+    def waits(self) -> bool:
+        """Whether the work of its stage has not begun."""
+        return self.busy_until != self.busy_until
+
+    @property
     def region(self) -> Region:
         """Where it stands."""
         return self.ledger.region

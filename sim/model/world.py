@@ -21,6 +21,7 @@ from sim.model.programme import releases
 from sim.model.record import Record, Recorder
 from sim.model.rollout import rollout
 from sim.model.site import DRAWS, STAGES, Draw, Ledger, Origin, Region, Site, State, site_entity
+from sim.model.snapshot import snapshot
 from sim.model.streams import Purpose, Streams
 from sim.model.talent import stock, talent_flow, yearly_inflow
 
@@ -73,6 +74,7 @@ class World:
         self.committee = simpy.Resource(self.env, capacity=int(self.p.rollout.committee))
         self.money = simpy.Container(self.env)
         self.money_in = 0.0
+        self.released = self.known.released if self.known else None  # first day of the quarter released last
         self.last_call = nan
         self.startups_supported = 0
         self.stp_firms = 0  # units of the software technology parks open on the start date
@@ -142,9 +144,9 @@ class World:
             site = self.new_hub(Origin.initial, 0, number)
             yield site, self._known_hub(site, opened)
         numbers = {stage: count() for stage in STAGES}
-        for stage_name, left in self.known.hubs if self.known else ():
-            stage = State[stage_name]
-            yield self._hub_under_way(stage, next(numbers[stage]), left)
+        for known in self.known.hubs if self.known else ():
+            stage = State[known.stage]
+            yield self._hub_under_way(stage, next(numbers[stage]), known)
         if self.config.stps:
             self.ledgers["stp"] = self._new_ledgers("stp", *self.regions)
             yield from open_stps(self)
@@ -164,16 +166,15 @@ class World:
         self.furnish(site)
         yield from self.hiring.operate(site)
 
-    def _hub_under_way(self, stage: State, number: int, left: float | None) -> tuple[Site, Process]:
-        """A hub that is in a stage of its rollout on the start date, with so many days of work left in it.
+    def _hub_under_way(self, stage: State, number: int, known: parameters.UnderWay) -> tuple[Site, Process]:
+        """A hub that is in a stage of its rollout on the start date.
 
-        Where that is not known (None), it is a uniform share of a fresh duration.
+        Where the days of work that are left are not known, they are a uniform share of a fresh duration.
         """
-        site = self.new_hub(Origin.backlog, stage, number)
-        if left is None:
+        site = self.new_hub(Origin.backlog, stage, number, known)
+        if known.left is not None:
+            site.left = known.left
             site.remaining = site.u[Draw.remaining]
-        else:
-            site.left = left
         site.ledger.approved += stage > State.evaluation
         return site, self._from_start(site, stage)
 
@@ -201,14 +202,20 @@ class World:
                 times.append(min(-0.5, days[i - 1] + share * (days[i] - days[i - 1])))
         return times
 
-    def new_hub(self, origin: Origin, batch: int, number: int) -> Site:
-        """A hub with its place and kind drawn from its own stream."""
+    def new_hub(self, origin: Origin, batch: int, number: int, known: parameters.UnderWay | None = None) -> Site:
+        """A hub with its place and kind drawn from its own stream, where they are not known."""
         u = self.streams.block(Purpose.SITE, site_entity(origin, batch, number), DRAWS)
         ledger = self._region_order[bisect(self._region_bounds, u[Draw.region])]
+        if known:
+            ledger = self.ledgers["hub"][known.region] if known.region else ledger
+            for draw, uniform in known.draws.items():
+                u[draw] = uniform
         region, p = ledger.region, self.p
         site = Site(origin, batch, number, u, ledger, f"{origin.name}-{batch:02d}-{number:03d}")
         site.large_city = u[Draw.large_city] < region.large_city_share
         site.brownfield = u[Draw.brownfield] < p.rollout.brownfield_share
+        if known and known.brownfield is not None:
+            site.brownfield = known.brownfield
         site.women_members_share, site.women_hires_share = p.talent.women_users, self.women_hires
         self.admit()
         ledger.sites.append(site)
@@ -257,6 +264,22 @@ class World:
         if hazard < early:
             return hazard / p.closure
         return p.closure_change + (hazard - early) / p.closure_later if p.closure_later else inf
+
+
+def state_on_last_day(
+    config: parameters.World,
+    seed: int,
+    replication: int,
+    uniforms: Mapping[str, float] | None = None,
+    fixed: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
+    """The world of `simulate` as its last day begins: a `parameters.Known` to begin a run of that day with.
+
+    But for the parameters, which are the caller's.
+    """
+    world = World(config, Streams(seed, replication), uniforms, fixed)
+    world.env.run(until=float((config.end - config.start.date).days))
+    return snapshot(world)
 
 
 def simulate(

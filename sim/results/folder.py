@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 from importlib.metadata import version
 from math import isfinite
 from pathlib import Path
@@ -58,18 +59,27 @@ class Run:
         return (self.path / "tables" / f"{name}.parquet").is_file()
 
     def altered(self) -> dict[str, str]:
-        """Tables in the folder that are not what the manifest describes, and what is wrong with each."""
-        described = self.manifest["tables"]
-        found = {name: _altered(self.path / "tables" / f"{name}.parquet", one["digest"]) for name, one in described.items()}
+        """Files in the folder that are not what the manifest describes, and what is wrong with each."""
+        manifest = self.manifest
+        files = {f"tables/{name}.parquet": one["digest"] for name, one in manifest["tables"].items()}
+        found = {name: _altered(self.path / name, digest) for name, digest in files.items()}
+        if "summary_digest" in manifest and content_digest(self.summary) != manifest["summary_digest"]:
+            found["summary.json"] = "was changed"
+        seed, configured = manifest.get("seed"), manifest["config"].get("seed")
+        if seed != configured:
+            found["manifest.json"] = f"was changed (seed {seed}, in its configuration {configured})"
         return {name: why for name, why in found.items() if why}
 
     def check(self) -> None:
         """Raise InputError if a table, the manifest or the summary is damaged or was changed after the run."""
         if altered := self.altered():
-            said = "; ".join(f"tables/{name}.parquet {why}" for name, why in altered.items())
+            said = "; ".join(f"{name} {why}" for name, why in altered.items())
             raise InputError(f"{self.path}: {said}: it is not what the manifest describes (`sim resume` mends it)")
-        if (self.path / "summary.json").exists():
-            _ = self.summary
+
+
+def content_digest(content: Mapping[str, Any]) -> str:
+    """SHA-256 of JSON content, however it is laid out in a file."""
+    return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _read_table(path: Path) -> pa.Table:

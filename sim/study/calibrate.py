@@ -26,9 +26,7 @@ from sim.analysis.tables import finished
 from sim.config import Calibrate, Study, compose_config, plain
 from sim.model.distributions import Distribution
 from sim.model.parameters import walk
-from sim.model.record import Record
-from sim.model.site import STAGES
-from sim.model.world import simulate
+from sim.model.world import state_on_last_day
 from sim.results.folder import Run, write_json
 from sim.sources import observations
 from sim.study.design import uniforms
@@ -157,23 +155,10 @@ def _states(
     for number in kept.tolist():
         if number not in found:
             (design,) = uniforms(study, number, number + 1)
-            record = simulate(study, study.seed, number, set(study.judged), design)
-            found[number] = {
-                "hubs": _under_way(record),
-                "balance": round(float(record.balance[-1]), 3),
+            found[number] = state_on_last_day(study, study.seed, number, design) | {
                 "parameters": dict(zip(plan.parameters, values[place[number]].tolist(), strict=True)),
             }
     return [found[number] for number in kept.tolist()]
-
-
-def _under_way(record: Record) -> list[tuple[str, float | None]]:
-    """Stage and days of work left of the hubs under way at the end of a record; None while a hub waits."""
-    stages = {stage.name for stage in STAGES}
-    return [
-        (state, None if left != left else round(max(0.0, left), 2))
-        for state, left in zip(record.sites["state"].tolist(), record.sites["work_left_days"].tolist(), strict=True)
-        if state in stages
-    ]
 
 
 def _prior(study: Study, plan: Calibrate) -> dict[str, list[Any]]:

@@ -41,6 +41,19 @@ def mistake(overrides):
         ({"start.states": [state(0, 0, 1, 0, 0) | {"balance": -1}]}, ["start.states.0.balance", "or equal to 0", "-1"]),
         ({"start.states": [state(0, 0, 1, 0, 0) | {"hubs": [["x", 1]]}]}, ["start.states.0.hubs.0.0", "money"]),
         ({"start.states": [state(0, 0, 0, 0, 0) | {"hubs": [["money", -1]]}]}, ["days left", "at least 0"]),
+        (
+            {"start.states": [state(0, 0, 0, 0, 0) | {"hubs": [["money"], ["money", None, "Punjap"]]}]},
+            ["start.states.0.hubs.1.region", "Punjab", "'Punjap'"],
+        ),
+        (
+            {"start.states": [state(0, 0, 0, 0, 0) | {"hubs": [["money", None, "Punjab", True, 1.5]]}]},
+            ["uniforms of hubs", "between 0 and 1"],
+        ),
+        (
+            {"start.states": [state(0, 0, 0, 0, 0) | {"fiscal_years": {2026: [0.5, 1.5, 0.5, 0.5, 0.5, 0.5]}}]},
+            ["fiscal years", "between 0 and 1"],
+        ),
+        ({"start.states": [state(0, 0, 0, 0, 0) | {"fiscal_years": {2026: [0.5]}}]}, ["fiscal_years", "6 uniforms"]),
         ({"calls.applications_sd": 3}, ["calls: applications_sd", "square exceeds applications", "75"]),
         ({"regions": {}}, ["regions", "at least one"]),
         ({"start.calls": []}, ["start: calls", "at least one"]),

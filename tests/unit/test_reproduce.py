@@ -11,7 +11,7 @@ import pytest
 
 from sim import figures, reproduce, workflow
 from sim.results import store
-from sim.results.folder import open_run
+from sim.results.folder import content_digest, open_run
 from sim.study import montecarlo
 from tests.helpers import config, study
 
@@ -74,10 +74,10 @@ def test_identical(sim, few):
     lines = out.splitlines()
     assert lines[0].startswith("made by sim ")
     assert lines[0].endswith("the same now")
-    assert [line.split(" (")[0] for line in lines[1:4]] == [
-        "runs: identical", "monthly: identical", "sites: identical",
+    assert [line.split(" (")[0] for line in lines[1:5]] == [
+        "summary.json: what the tables in the folder give", "runs: identical", "monthly: identical", "sites: identical",
     ]  # fmt: skip
-    assert lines[4:] == ["identical: all tables have the content that the manifest describes (all 6 replications)"]
+    assert lines[5:] == ["identical: all tables have the content that the manifest describes (all 6 replications)"]
     assert not (few / "parts").exists()
 
 
@@ -359,6 +359,37 @@ def test_a_table_that_was_changed_is_found(sim, copy, name):
     assert "identical" not in out
 
 
+def test_a_summary_that_was_changed_is_found(sim, copy):
+    """By its digest; and if that was changed with it, by what the tables in the folder give."""
+    summary = json.loads((copy / "summary.json").read_text())
+    told = {"answer": "All goals are met.", "metrics.hubs_open.mean": 250.0}
+    summary["answer"] = told["answer"]
+    summary["metrics"]["hubs_open"]["mean"] = 250.0
+    (copy / "summary.json").write_text(json.dumps(summary))
+    code, out, _ = sim("reproduce", copy, "workers=1")
+    assert code == 4
+    assert "summary.json was changed" in out
+    with manifest_of(copy) as manifest:
+        manifest["summary_digest"] = content_digest(summary)
+    code, out, _ = sim("reproduce", copy, "workers=1", "replications=1")
+    assert code == 4
+    for path, value in told.items():
+        assert f"different: summary.json: {path}: {value} there, " in out
+
+
+def test_the_summary_is_computed_anew(sim, few):
+    _, out, _ = sim("reproduce", few, "workers=1", "replications=1")
+    assert "summary.json: what the tables in the folder give" in out
+
+
+def test_a_seed_that_was_changed_is_found(sim, copy):
+    with manifest_of(copy) as manifest:
+        manifest["seed"] = 7
+    code, out, _ = sim("reproduce", copy, "workers=1")
+    assert code == 4
+    assert f"manifest.json was changed (seed 7, in its configuration {manifest['config']['seed']})" in out
+
+
 def test_a_damaged_table_is_found(sim, copy):
     file = copy / "tables" / "runs.parquet"
     file.write_bytes(file.read_bytes()[:-30])
@@ -369,7 +400,7 @@ def test_a_damaged_table_is_found(sim, copy):
 
 def test_a_changed_configuration_is_told(sim, copy):
     with manifest_of(copy) as manifest:
-        manifest["config"]["seed"] += 1
+        manifest["seed"] = manifest["config"]["seed"] = 7
     _, out, _ = sim("reproduce", copy, "workers=1")
     assert "Careful: the configuration has another digest than the manifest says" in out
     assert "not identical" in out

@@ -20,6 +20,7 @@ SEED = int(os.environ.get("VERIFY_SEED", "1"))
 MODULES = (
     "engine",
     "pipeline",
+    "restart",
     "hiring",
     "people",
     "exports",

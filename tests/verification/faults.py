@@ -9,6 +9,7 @@ from sim.model import exports, programme, rollout, world
 from sim.model.firms import Firms
 from sim.model.hiring import Hiring
 from sim.model.site import Draw, State
+from sim.model.snapshot import snapshot
 from sim.model.world import World
 
 
@@ -118,6 +119,19 @@ def fixed_number(patch):
 @fault("comparisons are not corrected for their number", "6 comparisons", "family_of_comparisons")
 def uncorrected(patch):
     patch.setattr(compare, "_holm", lambda found, m: [one._replace(distinct=one.p < compare.ALPHA) for one in found])
+
+
+@fault("the last release is in the account at the start and paid again", "a quarter's release", "cut_and_restarted")
+def release_paid_again(patch):
+    patch.setattr(world, "snapshot", lambda w: snapshot(w) | {"released": "2025-07-01"})
+
+
+@fault("hubs under way have more work left than they had", "20%", "cut_and_restarted")
+def more_work_left(patch):
+    def longer(hubs):
+        return [[stage, left and 1.2 * left, *known] for stage, left, *known in hubs]
+
+    patch.setattr(world, "snapshot", lambda w: snapshot(w) | {"hubs": longer(snapshot(w)["hubs"])})
 
 
 @fault("exports are counted twice", "one booking in two hundred", "integral_of_exports")

@@ -8,6 +8,7 @@ import pytest
 
 from sim.config import InputError
 from sim.model.clock import DAYS_PER_MONTH
+from sim.model.parameters import FISCAL_DRAWS
 from sim.model.site import STAGES
 from sim.model.streams import Streams
 from sim.model.world import World, simulate
@@ -297,7 +298,7 @@ def test_parameters_of_a_state_hold_where_the_configuration_has_their_prior():
 
 def test_days_that_are_left_of_a_stage_are_worked_off():
     """And no shock or factor stretches them once more."""
-    hubs = [["fit_out", 40.25], ["connectivity", 10.0], ["finance", 0.0], ["money", None]]
+    hubs = [["fit_out", 40.25], ["connectivity", 10.0], ["finance", 0.0], ["money"]]
     sites, _ = one(
         {"start.states": [known() | {"hubs": hubs}], "calls.applications": 0, "rollout.programme_shock": 3,
          "rollout.brownfield_share": 1}, end="2027-12-31",
@@ -309,6 +310,55 @@ def test_days_that_are_left_of_a_stage_are_worked_off():
     assert opened["backlog-04-000"] == pytest.approx(10.0)
     assert opened["backlog-01-000"] == pytest.approx(0.0 + (4 + 1) * month)
     assert opened["backlog-02-000"] == pytest.approx((4 + 1) * month)
+
+
+def test_what_is_known_of_a_hub_under_way_holds():
+    hubs = [["fit_out", None, "GB", True, None, 0.001, 0.25],
+            ["fit_out", 40.0, "KP", False, None, 0.999],
+            ["fit_out", 40.0, "KP", False, None, 0.001, 0.25]]  # fmt: skip
+    sites, _ = one(
+        {"start.states": [known() | {"hubs": hubs}], "calls.applications": 0, "rollout.abandonment": 0.1,
+         "rollout.remote_factor": 1, "rollout.programme_shock": 1}, end="2027-12-31",
+    )  # fmt: skip
+    assert sites["region"].tolist() == ["GB", "KP", "KP"]
+    assert sites["brownfield"].tolist() == [True, False, False]
+    assert sites["state"].tolist() == ["abandoned", "open", "abandoned"]
+    assert np.isnan(sites["fit_out_work_days"][0])  # a part of it may have been done before
+    assert sites["ended"][0] == pytest.approx(0.25 * 0.5 * 4 * DAYS_PER_MONTH)  # not begun: the whole time
+    assert sites["ended"][2] == pytest.approx(10.0)
+
+
+ONE_YEAR = {"calls.applications": 0, "programme.line_2026": 100, "programme.hub_share": 1,
+            "programme.execution": 1, "programme.concentration": 1e9}  # fmt: skip
+DRAWS_OF_YEAR = {2026: [0.5] * FISCAL_DRAWS}
+
+
+@pytest.mark.parametrize(
+    ("delay", "state", "paid"),
+    [  # 15 + 20 + 25 + 40 a year; of fiscal year 2026 October, January and April, of 2027 July and October
+        (0.0, {}, 25 + 40 + 15 + 20),  # October's was due, so it is in the account
+        (2.0, {}, 20 + 25 + 40 + 15 + 20),
+        (0.0, {"released": "2025-10-01"}, 25 + 40 + 15 + 20),
+        (2.0, {"released": "2025-10-01"}, 25 + 40 + 15 + 20),
+        (0.0, {"released": "2025-07-01"}, 20 + 25 + 40 + 15 + 20),
+        (2.0, {"released": "2025-07-01", "fiscal_years": DRAWS_OF_YEAR}, 20 + 25 + 40 + 15 + 20),
+    ],
+)
+def test_a_release_is_paid_once(delay, state, paid):
+    (record,) = run(
+        study(ONE_YEAR | {"start.states": [known() | {"balance": 7} | state], "programme.release_delay": delay})
+    )
+    assert record.balance[-1] == pytest.approx(7 + paid, rel=1e-3)
+
+
+def test_the_fiscal_year_of_a_state_goes_on():
+    settings = ONE_YEAR | {"programme.execution": {"value": ["uniform", 0, 1]},
+                           "programme.release_delay": {"value": ["uniform", 0, 2]}}  # fmt: skip
+    state = known() | {"released": "2025-10-01", "fiscal_years": {2026: [0.25, 0.5, 0.5, 0.5, 0.5, 0.5]}}
+    (record,) = run(study(settings | {"start.states": [state]}, end="2026-06-30"))
+    assert np.unique(np.diff(record.balance).round(3)).tolist() == pytest.approx([0, 6.25, 10], abs=0.01)
+    paid = [str(day) for day, more in zip(record.dates[1:], np.diff(record.balance), strict=True) if more]
+    assert paid == ["2026-01-31", "2026-05-31"]  # a month late
 
 
 def test_work_that_is_left_at_the_end_is_recorded():
