@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -17,6 +18,7 @@ from sim.results import store
 from sim.results.folder import open_run
 from sim.results.store import Store
 from sim.study import montecarlo
+from sim.study.montecarlo import run_block
 from sim.workflow import FAILED, INTERRUPTED, run
 from tests.helpers import config
 
@@ -40,6 +42,13 @@ def broken(monkeypatch):
         return simulate(world, seed, replication, *rest)
 
     monkeypatch.setattr(montecarlo, "simulate", failing)
+
+
+def no_memory_for_two(block):
+    """A block as usual, if it is not that of replication 2."""
+    if block.first <= 2 < block.last:
+        raise MemoryError
+    return run_block(block)
 
 
 def study(**changes):
@@ -101,6 +110,18 @@ def test_all_failed(monkeypatch, tmp_path, capsys):
     assert "No replication finished." in out
     assert "2 of 2 replications failed; only=0 runs one alone" in err
     assert [row["error"] for row in rows(tmp_path / "run")] == ["ZeroDivisionError: division by zero"] * 2
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_out_of_memory_in_a_block_keeps_the_others(processes, monkeypatch, undrawn, tmp_path, whole, capsys):
+    monkeypatch.setattr(montecarlo, "run_block", no_memory_for_two)
+    assert run(study(workers=processes), "baseline", tmp_path / "run") == workflow.STOPPED
+    err = capsys.readouterr().err
+    assert re.match(r"out of memory \(fewer `workers` need less\): [0-3] of 4 replications are kept in ", err), err
+    monkeypatch.undo()
+    monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
+    assert run(study(), "baseline", tmp_path / "run") == 0
+    assert tables_of(tmp_path / "run") == tables_of(whole)
 
 
 def test_a_failed_scenario_is_named(monkeypatch, undrawn, tmp_path, capsys):
