@@ -50,8 +50,11 @@ def main() -> None:
         _hush()
     except OSError as error:  # a full disk, a folder that cannot be read or written
         _stop(InputError(f"{error.filename or command}: {why(error)}"))
-    except KeyboardInterrupt:  # before or after the replications, which keep what is done
-        print("interrupted", file=sys.stderr)
+    except (KeyboardInterrupt, SystemExit) as end:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends: Ctrl-C again would only change how
+        if isinstance(end, SystemExit):
+            raise
+        print("interrupted", file=sys.stderr)  # before or after the replications, which keep what is done
         sys.exit(130)
 
 

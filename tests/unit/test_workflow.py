@@ -124,6 +124,37 @@ def test_out_of_memory_in_a_block_keeps_the_others(processes, monkeypatch, undra
     assert tables_of(tmp_path / "run") == tables_of(whole)
 
 
+@pytest.mark.parametrize("where", ["results.store.Store.merge", "results.store.Store.clear", "workflow.report"])
+@pytest.mark.parametrize(
+    ("error", "said", "code"),
+    [(KeyboardInterrupt, "interrupted", INTERRUPTED), (MemoryError, "out of memory", workflow.STOPPED)],
+)
+def test_stopped_after_the_replications(where, error, said, code, monkeypatch, undrawn, tmp_path, whole, capsys):
+    """Ctrl-C again, when the first is being cleaned up after, or no memory for what comes last."""
+
+    def stop(*_):
+        raise error
+
+    simulate = montecarlo.simulate
+
+    def interrupted(world, seed, replication, *rest):
+        if replication == 3:
+            raise KeyboardInterrupt
+        return simulate(world, seed, replication, *rest)
+
+    monkeypatch.setattr(montecarlo, "simulate", interrupted)
+    monkeypatch.setattr(f"sim.{where}", stop)
+    assert run(study(), "baseline", tmp_path / "run") == code
+    err = capsys.readouterr().err
+    assert (
+        err == f"{said}: 3 of 4 replications are kept in {tmp_path / 'run'}; `sim resume {tmp_path / 'run'}` goes on\n"
+    )
+    monkeypatch.undo()
+    monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
+    assert run(study(), "baseline", tmp_path / "run") == 0
+    assert tables_of(tmp_path / "run") == tables_of(whole)
+
+
 def test_a_failed_scenario_is_named(monkeypatch, undrawn, tmp_path, capsys):
     simulate = montecarlo.simulate
 
