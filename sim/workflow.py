@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from sim.config import Study, digest, read_study, resolve, scenarios
@@ -116,6 +117,8 @@ def _run(
     overrides = [scenario["overrides"] for scenario in manifest["scenarios"]]
     total = len(overrides) * len(study.numbers)
     bar = tqdm(total=total, desc=manifest["experiment"], unit="run", file=sys.stderr, disable=None, smoothing=0.05)
+    bar._time = monotonic  # a clock that is set back while it runs makes no times below 0
+    bar.start_t = bar.last_print_t = monotonic()
     with bar:
         done = run_study(study, variants, store, bar.update)
     try:

@@ -1,8 +1,11 @@
 """One run from configuration to folder: exit codes, messages, what is kept when something goes wrong."""
 
 import csv
+import io
 import json
 import re
+import sys
+import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -152,6 +155,25 @@ def test_stopped_after_the_replications(where, error, said, code, monkeypatch, u
     monkeypatch.undo()
     monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
     assert run(study(), "baseline", tmp_path / "run") == 0
+    assert tables_of(tmp_path / "run") == tables_of(whole)
+
+
+def test_a_clock_that_is_set_back(monkeypatch, undrawn, tmp_path, whole):
+    """The bar shows no time below 0, and the tables are the same."""
+    now = [2e9]
+
+    def earlier():
+        now[0] -= 1000
+        return now[0]
+
+    screen = io.StringIO()
+    screen.isatty = lambda: True
+    monkeypatch.setattr(time, "time", earlier)
+    monkeypatch.setattr("tqdm.std.time", earlier)
+    monkeypatch.setattr(sys, "stderr", screen)
+    assert run(study(), "baseline", tmp_path / "run") == 0
+    assert re.search(r"4/4 \[\d\d:\d\d<\d\d:\d\d, ", screen.getvalue()), screen.getvalue()
+    assert "-" not in "".join(re.findall(r"\[(.*?)\]", screen.getvalue())), screen.getvalue()
     assert tables_of(tmp_path / "run") == tables_of(whole)
 
 
