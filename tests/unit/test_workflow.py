@@ -14,6 +14,7 @@ import pytest
 from sim import figures, workflow
 from sim.analysis import precision
 from sim.compare import compare_runs
+from sim.config import read_study
 from sim.errors import InputError
 from sim.model.record import ConservationError
 from sim.reproduce import reproduce
@@ -115,6 +116,30 @@ def test_all_failed(monkeypatch, tmp_path, capsys):
     assert [row["error"] for row in rows(tmp_path / "run")] == ["ZeroDivisionError: division by zero"] * 2
 
 
+def test_one_of_two_hundred_fails(monkeypatch, undrawn, tmp_path, capsys):
+    """It alone has an error; what the others are does not depend on it."""
+    cfg = config({"replications": 200, "tables": ["runs"]}, end="2025-11-30")
+    simulate = montecarlo.simulate
+
+    def failing(world, seed, replication, *rest):
+        if replication == 137:
+            raise MemoryError("no more")
+        return simulate(world, seed, replication, *rest)
+
+    monkeypatch.setattr(montecarlo, "simulate", failing)
+    assert run(cfg, "baseline", tmp_path / "run") == FAILED
+    assert capsys.readouterr().err.splitlines() == [
+        "replication 137 failed: MemoryError: no more",
+        "1 of 200 replications failed; only=137 runs one alone",
+    ]
+    found = rows(tmp_path / "run")
+    assert [row["replication"] for row in found] == list(range(200))
+    assert [row["replication"] for row in found if row["error"]] == [137]
+    for number in (136, 138, 199):
+        assert montecarlo.replicate(read_study(cfg), number).row.items() <= found[number].items()
+    assert open_run(tmp_path / "run").manifest["replications"] == 199
+
+
 @pytest.mark.parametrize("processes", [1, 2])
 def test_out_of_memory_in_a_block_keeps_the_others(processes, monkeypatch, undrawn, tmp_path, whole, capsys):
     monkeypatch.setattr(montecarlo, "run_block", no_memory_for_two)
@@ -156,6 +181,32 @@ def test_stopped_after_the_replications(where, error, said, code, monkeypatch, u
     monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
     assert run(study(), "baseline", tmp_path / "run") == 0
     assert tables_of(tmp_path / "run") == tables_of(whole)
+
+
+@pytest.mark.parametrize("lost", ["a part", "all of a table's parts", "the journal"])
+def test_parts_that_are_missing_are_run_again(lost, monkeypatch, undrawn, tmp_path, whole, caplog):
+    with monkeypatch.context() as patch:
+        patch.setattr(workflow, "run_study", lambda *_: _killed(montecarlo.run_study(*_)))
+        with pytest.raises(SystemExit):
+            run(study(), "baseline", tmp_path / "run")
+    parts = tmp_path / "run" / "parts"
+    gone = {
+        "a part": [min(parts.glob("*/*.sites.parquet"))],
+        "all of a table's parts": list(parts.glob("*/*.runs.parquet")),
+        "the journal": [parts / "journal.jsonl"],
+    }[lost]
+    for file in gone:
+        file.unlink()
+    assert run(study(), "baseline", tmp_path / "run") == 0
+    named = [str(file) for file in gone if file.suffix == ".parquet"]
+    assert sorted(caplog.messages) == sorted(
+        f"{n} is damaged or missing: its replications are run again" for n in named
+    )
+    assert tables_of(tmp_path / "run") == tables_of(whole)
+
+
+def _killed(_):
+    raise SystemExit
 
 
 def test_a_clock_that_is_set_back(monkeypatch, undrawn, tmp_path, whole):
