@@ -162,10 +162,10 @@ def _run(
         folder.write_json(path / "manifest.json", manifest)
     except OSError as full:
         done.stopped = f"cannot write the results ({why(full)})"
-    except MemoryError:
-        done.stopped = "out of memory"
-    except KeyboardInterrupt:  # again, or after the replications
-        done.stopped = "interrupted"
+    except (MemoryError, KeyboardInterrupt) as stop:  # Ctrl-C again, or after the replications
+        if quiet:  # what it is a part of has to stop as well
+            raise
+        done.stopped = "interrupted" if isinstance(stop, KeyboardInterrupt) else "out of memory"
     for (scenario, replication), error in done.errors.items():
         where = f"replication {replication}" + (f" of scenario {scenario}" if len(overrides) > 1 else "")
         print(f"{where} failed: {error.strip().splitlines()[-1]}", file=sys.stderr)

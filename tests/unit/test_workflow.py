@@ -183,6 +183,18 @@ def test_stopped_after_the_replications(where, error, said, code, monkeypatch, u
     assert tables_of(tmp_path / "run") == tables_of(whole)
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_what_stops_a_part_stops_the_whole(error, monkeypatch, tmp_path):
+    """Its manifest says complete by then, so that the study it is a part of would go on."""
+
+    def stop(*_):
+        raise error
+
+    monkeypatch.setattr(workflow, "_summary", stop)
+    with pytest.raises(error):
+        run(study(replications=1), "baseline", tmp_path / "run", quiet=True)
+
+
 @pytest.mark.parametrize("lost", ["a part", "all of a table's parts", "the journal"])
 def test_parts_that_are_missing_are_run_again(lost, monkeypatch, undrawn, tmp_path, whole, caplog):
     with monkeypatch.context() as patch:
