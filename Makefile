@@ -27,7 +27,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test verify verify-short verify-docs check-results bench results calibrate lock clean
+.PHONY: help run test verify verify-short verify-docs check-results bench results calibrate lock audit clean
 
 help: ## this list
 	@echo "make TARGET [ARGS=\"...\"] [PYTHON=python3.12]"
@@ -75,8 +75,12 @@ lock: $(READY) ## refresh requirements.lock and bench.lock after a change of pyp
 	@$(LOCK) --extra cluster --extra dev --extra provenance $(ARGS) --output-file requirements.lock pyproject.toml
 	@$(LOCK) --extra bench --constraint requirements.lock $(ARGS) --output-file bench.lock pyproject.toml
 
+audit: requirements.lock ## ask PyPI and OSV for known vulnerabilities of what is locked (needs the internet)
+	@$(PYTHON) -m venv --clear .audit && .audit/bin/python -m pip install -qq --disable-pip-version-check pip-audit
+	@.audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock $(ARGS); code=$$?; rm -rf .audit; exit $$code
+
 clean: ## remove .venv, caches and builds; results stay
-	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) .audit build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is written last, so that an interrupted installation starts afresh. First pip itself and what builds

@@ -50,8 +50,11 @@ def main() -> None:
         _hush()
     except OSError as error:  # a full disk, a folder that cannot be read or written
         _stop(InputError(f"{error.filename or command}: {why(error)}"))
-    except KeyboardInterrupt:  # before or after the replications, which keep what is done
-        print("interrupted", file=sys.stderr)
+    except (KeyboardInterrupt, SystemExit) as end:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends: Ctrl-C again would only change how
+        if isinstance(end, SystemExit):
+            raise
+        print("interrupted", file=sys.stderr)  # before or after the replications, which keep what is done
         sys.exit(130)
 
 
@@ -66,18 +69,33 @@ def _run(arguments: list[str]) -> None:
         return
     import hydra
 
-    flags = {argument for argument in arguments if argument.startswith("-")}
+    words, own = _own_folder(arguments)
+    flags = {word for word in words if word.startswith("-")}
     if flags <= {"-m", "--multirun"}:  # Hydra's own messages are long; ours come first
         from sim.config import compose_config, first_job, read_study
 
         if flags:  # a value that is wrong in one job is for that job to say: the others may be right
-            compose_config(first_job([argument for argument in arguments if argument not in flags]))
+            compose_config([*first_job([word for word in words if word not in flags]), *own])
         else:
-            read_study(compose_config(arguments))
+            read_study(compose_config([*words, *own]))
     register()
     signal.signal(signal.SIGTERM, _terminate)
     sys.argv = ["sim run", *arguments]
     hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(_job)()
+
+
+def _own_folder(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Arguments without `--config-dir DIR`, and the override that names that folder."""
+    words, own = list(arguments), []
+    for i, word in enumerate(arguments):
+        name, equals, folder = word.partition("=")
+        if name in ("--config-dir", "-cd"):
+            folder = folder if equals else "".join(arguments[i + 1 : i + 2])
+            del words[i : i + (1 if equals else 2)]
+            quoted = os.path.abspath(folder).replace("'", "\\'")
+            own = [f"hydra.searchpath=['file://{quoted}']"]
+            break
+    return words, own
 
 
 def _job(cfg: Any) -> None:

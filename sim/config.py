@@ -582,7 +582,7 @@ def compose_config(overrides: list[str]) -> DictConfig:
         except (CompactHydraException, OSError) as error:
             raise InputError(_one_line(error)) from None
         except Exception as error:  # Hydra's parser leaks exceptions of many kinds on odd input such as "=3"
-            raise InputError(f"cannot read {' '.join(overrides)}: {_one_line(error)}") from None
+            raise InputError(f"cannot read {_cut(' '.join(overrides))}: {_one_line(error)}") from None
 
 
 def first_job(overrides: list[str]) -> list[str]:
@@ -619,7 +619,7 @@ def _composition_message(error: Exception, overrides: list[str]) -> str:
 def _one_line(error: object) -> str:
     """Hydra's message on one line, without its search path and links."""
     text = " ".join(str(error).split())
-    return text.split(" Config search path:")[0].split(" See https:")[0]
+    return _cut(text.split(" Config search path:")[0].split(" See https:")[0])
 
 
 def plain(cfg: DictConfig) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from sim.config import Study, digest, read_study, resolve, scenarios
@@ -116,6 +117,8 @@ def _run(
     overrides = [scenario["overrides"] for scenario in manifest["scenarios"]]
     total = len(overrides) * len(study.numbers)
     bar = tqdm(total=total, desc=manifest["experiment"], unit="run", file=sys.stderr, disable=None, smoothing=0.05)
+    bar._time = monotonic  # a clock that is set back while it runs makes no times below 0
+    bar.start_t = bar.last_print_t = monotonic()
     with bar:
         done = run_study(study, variants, store, bar.update)
     try:
@@ -159,6 +162,10 @@ def _run(
         folder.write_json(path / "manifest.json", manifest)
     except OSError as full:
         done.stopped = f"cannot write the results ({why(full)})"
+    except (MemoryError, KeyboardInterrupt) as stop:  # Ctrl-C again, or after the replications
+        if quiet:  # what it is a part of has to stop as well
+            raise
+        done.stopped = "interrupted" if isinstance(stop, KeyboardInterrupt) else "out of memory"
     for (scenario, replication), error in done.errors.items():
         where = f"replication {replication}" + (f" of scenario {scenario}" if len(overrides) > 1 else "")
         print(f"{where} failed: {error.strip().splitlines()[-1]}", file=sys.stderr)

@@ -150,6 +150,10 @@ def begin(path: Path, manifest: Mapping[str, Any]) -> Iterator[Store]:
             )
     elif there - {"parts", "manifest.part"}:  # all that is there if a run is killed as it begins
         raise InputError(f"out: {path} is not empty; results are never overwritten, choose another folder")
+    try:
+        json.dumps(manifest, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:  # half of a character, from a file or an odd terminal
+        raise InputError(f"a text of the configuration cannot be written ({error})") from None
     with Store(path) as store:
         keys = [scenario["key"] for scenario in earlier.get("scenarios", ())]
         before = earlier.get("there") or {"keys": keys, "tables": earlier.get("tables", {})}

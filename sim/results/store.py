@@ -94,6 +94,8 @@ class Store:
             self._lock = os.open(self.parts / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise InputError(f"out: cannot write to {self.path} ({why(error)})") from None
+        except ValueError as error:  # a NUL
+            raise InputError(f"out: cannot write to {str(self.path)!r} ({error})") from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -72,9 +72,12 @@ def run_tasks(
         except BrokenProcessPool:
             fruitless += 1
             if fruitless >= ATTEMPTS:
-                left = f"{len(pending)} tasks are left, the next is {next(iter(pending))}"
-                raise WorkersDied(f"workers keep dying; {left}") from None
-            log.warning("a worker was killed; running the %d unfinished tasks again", len(pending))
+                raise WorkersDied(
+                    "workers keep dying, for lack of memory perhaps (fewer `workers` need less)"
+                ) from None
+            log.warning(
+                "a worker was killed, for lack of memory perhaps; %d unfinished tasks are run again", len(pending)
+            )
         finally:
             with warnings.catch_warnings():  # whoever stops early knows that tasks were under way
                 warnings.simplefilter("ignore", UserWarning)

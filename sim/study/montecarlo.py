@@ -219,6 +219,8 @@ def run_study(
         done.stopped = "interrupted"
     except WorkersDied as reason:
         done.stopped = str(reason)
+    except MemoryError:
+        done.stopped = "out of memory (fewer `workers` need less)"
     except OSError as error:
         done.stopped = f"cannot write the results ({why(error)})"
     return done

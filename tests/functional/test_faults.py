@@ -77,6 +77,30 @@ def test_killed_with_its_workers_and_resumed(whole, tmp_path):
     assert "identical: all tables have the content that the manifest describes (all 40 replications)" in out
 
 
+def test_ctrl_c_again_and_again(whole, tmp_path):
+    """Until it ends: who is impatient loses nothing and leaves no process behind. The whole group is sent it."""
+    process = start(tmp_path, "run", *STUDY, "workers=2", "out=run", start_new_session=True)
+    journal, deadline = tmp_path / "run" / "parts" / "journal.jsonl", time.monotonic() + 240
+    sent = 0
+    while process.poll() is None:
+        assert time.monotonic() < deadline
+        if sent or (journal.exists() and journal.read_text().count("\n{") >= 3):
+            os.killpg(process.pid, signal.SIGINT)
+            sent += 1
+        select.select([], [], [], 0.01)
+    _, err = process.communicate(timeout=60)
+    assert sent >= 2
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert err.splitlines()[-1].startswith("interrupted")
+    while session_members(process.pid):
+        assert time.monotonic() < deadline
+        select.select([], [], [], 0.05)
+    code, _, err = call(tmp_path, "resume", "run", "workers=1")
+    assert (code, err) == (0, "")
+    assert contents(tmp_path / "run") == contents(whole)
+
+
 def test_two_processes_on_one_folder(whole):
     with Store(whole):
         code, out, err = call(whole.parent, "resume", "run", "replications=50")

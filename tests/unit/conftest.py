@@ -12,7 +12,7 @@ from sim import cli
 def sim(tmp_path, monkeypatch, capsys):
     """Call `sim` in an empty folder: sim(arguments) -> (exit code, output, errors)."""
     monkeypatch.chdir(tmp_path)
-    handler = signal.getsignal(signal.SIGTERM)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["sim", *map(str, arguments)])
@@ -24,4 +24,5 @@ def sim(tmp_path, monkeypatch, capsys):
         return code, *capsys.readouterr()
 
     yield call
-    signal.signal(signal.SIGTERM, handler)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)

@@ -1,7 +1,11 @@
 """One run from configuration to folder: exit codes, messages, what is kept when something goes wrong."""
 
 import csv
+import io
 import json
+import re
+import sys
+import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -10,6 +14,7 @@ import pytest
 from sim import figures, workflow
 from sim.analysis import precision
 from sim.compare import compare_runs
+from sim.config import read_study
 from sim.errors import InputError
 from sim.model.record import ConservationError
 from sim.reproduce import reproduce
@@ -17,6 +22,7 @@ from sim.results import store
 from sim.results.folder import open_run
 from sim.results.store import Store
 from sim.study import montecarlo
+from sim.study.montecarlo import run_block
 from sim.workflow import FAILED, INTERRUPTED, run
 from tests.helpers import config
 
@@ -40,6 +46,13 @@ def broken(monkeypatch):
         return simulate(world, seed, replication, *rest)
 
     monkeypatch.setattr(montecarlo, "simulate", failing)
+
+
+def no_memory_for_two(block):
+    """A block as usual, if it is not that of replication 2."""
+    if block.first <= 2 < block.last:
+        raise MemoryError
+    return run_block(block)
 
 
 def study(**changes):
@@ -101,6 +114,130 @@ def test_all_failed(monkeypatch, tmp_path, capsys):
     assert "No replication finished." in out
     assert "2 of 2 replications failed; only=0 runs one alone" in err
     assert [row["error"] for row in rows(tmp_path / "run")] == ["ZeroDivisionError: division by zero"] * 2
+
+
+def test_one_of_two_hundred_fails(monkeypatch, undrawn, tmp_path, capsys):
+    """It alone has an error; what the others are does not depend on it."""
+    cfg = config({"replications": 200, "tables": ["runs"]}, end="2025-11-30")
+    simulate = montecarlo.simulate
+
+    def failing(world, seed, replication, *rest):
+        if replication == 137:
+            raise MemoryError("no more")
+        return simulate(world, seed, replication, *rest)
+
+    monkeypatch.setattr(montecarlo, "simulate", failing)
+    assert run(cfg, "baseline", tmp_path / "run") == FAILED
+    assert capsys.readouterr().err.splitlines() == [
+        "replication 137 failed: MemoryError: no more",
+        "1 of 200 replications failed; only=137 runs one alone",
+    ]
+    found = rows(tmp_path / "run")
+    assert [row["replication"] for row in found] == list(range(200))
+    assert [row["replication"] for row in found if row["error"]] == [137]
+    for number in (136, 138, 199):
+        assert montecarlo.replicate(read_study(cfg), number).row.items() <= found[number].items()
+    assert open_run(tmp_path / "run").manifest["replications"] == 199
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_out_of_memory_in_a_block_keeps_the_others(processes, monkeypatch, undrawn, tmp_path, whole, capsys):
+    monkeypatch.setattr(montecarlo, "run_block", no_memory_for_two)
+    assert run(study(workers=processes), "baseline", tmp_path / "run") == workflow.STOPPED
+    err = capsys.readouterr().err
+    assert re.match(r"out of memory \(fewer `workers` need less\): [0-3] of 4 replications are kept in ", err), err
+    monkeypatch.undo()
+    monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
+    assert run(study(), "baseline", tmp_path / "run") == 0
+    assert tables_of(tmp_path / "run") == tables_of(whole)
+
+
+@pytest.mark.parametrize("where", ["results.store.Store.merge", "results.store.Store.clear", "workflow.report"])
+@pytest.mark.parametrize(
+    ("error", "said", "code"),
+    [(KeyboardInterrupt, "interrupted", INTERRUPTED), (MemoryError, "out of memory", workflow.STOPPED)],
+)
+def test_stopped_after_the_replications(where, error, said, code, monkeypatch, undrawn, tmp_path, whole, capsys):
+    """Ctrl-C again, when the first is being cleaned up after, or no memory for what comes last."""
+
+    def stop(*_):
+        raise error
+
+    simulate = montecarlo.simulate
+
+    def interrupted(world, seed, replication, *rest):
+        if replication == 3:
+            raise KeyboardInterrupt
+        return simulate(world, seed, replication, *rest)
+
+    monkeypatch.setattr(montecarlo, "simulate", interrupted)
+    monkeypatch.setattr(f"sim.{where}", stop)
+    assert run(study(), "baseline", tmp_path / "run") == code
+    err = capsys.readouterr().err
+    assert (
+        err == f"{said}: 3 of 4 replications are kept in {tmp_path / 'run'}; `sim resume {tmp_path / 'run'}` goes on\n"
+    )
+    monkeypatch.undo()
+    monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
+    assert run(study(), "baseline", tmp_path / "run") == 0
+    assert tables_of(tmp_path / "run") == tables_of(whole)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_what_stops_a_part_stops_the_whole(error, monkeypatch, tmp_path):
+    """Its manifest says complete by then, so that the study it is a part of would go on."""
+
+    def stop(*_):
+        raise error
+
+    monkeypatch.setattr(workflow, "_summary", stop)
+    with pytest.raises(error):
+        run(study(replications=1), "baseline", tmp_path / "run", quiet=True)
+
+
+@pytest.mark.parametrize("lost", ["a part", "all of a table's parts", "the journal"])
+def test_parts_that_are_missing_are_run_again(lost, monkeypatch, undrawn, tmp_path, whole, caplog):
+    with monkeypatch.context() as patch:
+        patch.setattr(workflow, "run_study", lambda *_: _killed(montecarlo.run_study(*_)))
+        with pytest.raises(SystemExit):
+            run(study(), "baseline", tmp_path / "run")
+    parts = tmp_path / "run" / "parts"
+    gone = {
+        "a part": [min(parts.glob("*/*.sites.parquet"))],
+        "all of a table's parts": list(parts.glob("*/*.runs.parquet")),
+        "the journal": [parts / "journal.jsonl"],
+    }[lost]
+    for file in gone:
+        file.unlink()
+    assert run(study(), "baseline", tmp_path / "run") == 0
+    named = [str(file) for file in gone if file.suffix == ".parquet"]
+    assert sorted(caplog.messages) == sorted(
+        f"{n} is damaged or missing: its replications are run again" for n in named
+    )
+    assert tables_of(tmp_path / "run") == tables_of(whole)
+
+
+def _killed(_):
+    raise SystemExit
+
+
+def test_a_clock_that_is_set_back(monkeypatch, undrawn, tmp_path, whole):
+    """The bar shows no time below 0, and the tables are the same."""
+    now = [2e9]
+
+    def earlier():
+        now[0] -= 1000
+        return now[0]
+
+    screen = io.StringIO()
+    screen.isatty = lambda: True
+    monkeypatch.setattr(time, "time", earlier)
+    monkeypatch.setattr("tqdm.std.time", earlier)
+    monkeypatch.setattr(sys, "stderr", screen)
+    assert run(study(), "baseline", tmp_path / "run") == 0
+    assert re.search(r"4/4 \[\d\d:\d\d<\d\d:\d\d, ", screen.getvalue()), screen.getvalue()
+    assert "-" not in "".join(re.findall(r"\[(.*?)\]", screen.getvalue())), screen.getvalue()
+    assert tables_of(tmp_path / "run") == tables_of(whole)
 
 
 def test_a_failed_scenario_is_named(monkeypatch, undrawn, tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import random
 import signal
 from functools import partial
 from itertools import islice
@@ -16,6 +17,10 @@ from tests.helpers import workers
 
 def square(key):
     return key * key
+
+
+def slow_square(key):
+    return sum(key for _ in range(key * 3000)) // 3000
 
 
 def killed_once(marker, victim, key):
@@ -72,10 +77,23 @@ def test_a_killed_worker_costs_nothing(victim, tmp_path, caplog):
         results = list(run_tasks(task, range(20), 2))
     assert (tmp_path / "killed").exists()
     assert sorted(results) == [(key, key * key) for key in range(20)]  # each key exactly once
+    assert "a worker was killed, for lack of memory perhaps" in caplog.text
+
+
+def test_workers_killed_at_random_cost_nothing(caplog):
+    """From outside, after tasks of chance, whichever worker it hits."""
+    chance, results = random.Random(1), []
+    moments = set(chance.sample(range(1, 40), 2))
+    for result in run_tasks(slow_square, range(60), 2):
+        results.append(result)
+        if len(results) in moments and (there := workers(os.getpid())):
+            os.kill(chance.choice(there), signal.SIGKILL)
+    assert sorted(results) == [(key, key * key) for key in range(60)]
     assert "a worker was killed" in caplog.text
 
 
 def test_a_task_that_always_kills_its_worker_ends_the_run(monkeypatch):
+    """As the kernel does when memory runs out."""
     monkeypatch.setattr(executor, "ATTEMPTS", 2)
-    with pytest.raises(RuntimeError, match="workers keep dying"):
+    with pytest.raises(RuntimeError, match="workers keep dying, for lack of memory perhaps"):
         list(run_tasks(always_killed, range(5), 2))
