@@ -14,7 +14,7 @@ from sim.analysis import words
 from sim.analysis.compare import Difference, verdict
 from sim.analysis.goals import Goal
 from sim.analysis.tables import finished
-from sim.config import compose_config, experiments, plain
+from sim.config import compose_config, experiments, plain, scenarios
 from sim.errors import InputError
 from sim.results.folder import differences, json_safe, open_run, write_json
 from sim.results.side import Side, against_first, sides_of
@@ -76,6 +76,7 @@ def _sides(name: str, path: Path, overrides: Sequence[str]) -> list[Side]:
 
         target = path.with_name(f"{path.name}_{folder}")
         config = plain(compose_config([f"experiment={folder}", *overrides]))
+        _has_scenario(name, number, len(scenarios(config)))  # before anything is run
         if run(config, folder, target, ["sim", "run", f"experiment={folder}", *overrides]):
             raise InputError(f"compare: {folder} did not finish, see {target}")
         opened = open_run(target)
@@ -83,15 +84,22 @@ def _sides(name: str, path: Path, overrides: Sequence[str]) -> list[Side]:
         opened = open_run(Path(folder))
     opened.check()
     if not opened.has_table("runs"):
-        raise InputError(f"{folder}: has no table of runs")
+        raise InputError(
+            f"{folder}: has no table of runs (tables/runs.parquet); make the run anew: sim run "
+            f"experiment={opened.manifest['experiment']} out=DIR"
+        )
     sides, short = sides_of(opened), Path(folder).name
-    if number and not any(str(side.scenario) == number for side in sides):
-        raise InputError(f"{name}: has no scenario {number}, only 0 to {len(sides) - 1}")
+    _has_scenario(name, number, len(sides))
     return [
         side._replace(name=f"{short}: {side.name}" if len(sides) > 1 else short)
         for side in sides
         if number in ("", str(side.scenario))
     ]
+
+
+def _has_scenario(name: str, number: str, scenarios: int) -> None:
+    if number and number not in map(str, range(scenarios)):
+        raise InputError(f"{name}: has no scenario {number}, only 0 to {scenarios - 1}")
 
 
 def fair(sides: Sequence[Side]) -> tuple[list[Goal], list[str], list[str]]:
@@ -133,9 +141,10 @@ def narrowing(found: Sequence[Difference]) -> str:
     times = [one.narrower for one in found if not one.is_goal and isfinite(one.narrower) and one.narrower > 0]
     if not times:
         return "Nothing differs."
+    middle = median(times)
     return (
-        f"Paired intervals are {min(times):.1f} to {max(times):.0f} times narrower than those of independent runs "
-        f"(median {median(times):.1f}); so many times squared fewer runs are enough."
+        f"On the same luck intervals are {middle:.1f} times narrower than those of independent runs would be (median "
+        f"over the figures; at least {min(times):.1f}): those would need {words.number(middle**2)} times as many runs."
     )
 
 

@@ -346,10 +346,12 @@ class Discover(Plan):
 
     `parameters` may be in the limits of a box (none: every one drawn per run), and so may the columns METRIC@DATE of
     tables/runs in `also`. A step peels off the share `peel` of a box, which keeps the share `least` of the runs; the
-    last box that holds the share `coverage` of the misses is chosen, up to `boxes` times.
+    last box that holds the share `coverage` of the misses is chosen, up to `boxes` times. `about` says in words what
+    plan it is.
     """
 
     kind: Literal["discover"]
+    about: str
     goal: str
     parameters: list[str]
     also: list[str]

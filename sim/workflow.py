@@ -149,6 +149,8 @@ def _run(
             summary = {"answer": "No answer: the study needs all of its runs.", "goals": [], "metrics": {}}
         else:
             summary = summarise(study, folder.Run(path))
+        if "fidelity=quick" in manifest["command"]:
+            summary["answer"] = f"A quick look with few runs: {summary['answer']}"
         folder.write_json(path / "summary.json", summary)
         manifest["summary_digest"] = folder.content_digest(folder.Run(path).summary)
         folder.write_json(path / "manifest.json", manifest)
@@ -160,6 +162,8 @@ def _run(
     except Unfinished as part:
         done.stopped = manifest["status"] = str(part)
         folder.write_json(path / "manifest.json", manifest)
+    except BrokenPipeError:  # who reads the answer stopped reading
+        raise
     except OSError as full:
         done.stopped = f"cannot write the results ({why(full)})"
     except (MemoryError, KeyboardInterrupt) as stop:  # Ctrl-C again, or after the replications

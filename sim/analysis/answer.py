@@ -70,14 +70,17 @@ def what_holds_back(
     when = date.fromisoformat(figures["applications"]["date"])
     text = (
         "By {when} a run has had {applications} applications on average: {rejected} rejected, {refused} failed for a "
-        "refused loan, {abandoned} abandoned, {in_progress} still under way, {opened} opened."
+        "refused loan, {abandoned} abandoned, {in_progress} still under way, {opened} opened (means, rounded)."
     ).format(when=words.day(when), **{name: words.number(round(value)) for name, value in counts.items()})
     level = next((g["level"] for g in goals.values() if g["metric"] == "hubs_open" and g["by"] == when), None)
     months = (when - start).days / DAYS_PER_MONTH
     if level is not None and months > 0 and figures["hubs_open"]["mean"] < level:
         known = figures["opened"]["mean"] - counts["opened"]  # open at the start
         pace, needed = counts["opened"] / months, (level - known) / months
-        text += f" That is {pace:.1f} openings a month, where {words.number(level)} hubs need at least {needed:.1f}."
+        text += (
+            f" That is {pace:.1f} openings a month; from the {known:.0f} hubs open at the start to "
+            f"{words.number(level)} it takes at least {needed:.1f}."
+        )
         everything = known + counts["applications"]
         if everything < level:
             text += f" Even if every application had opened and no hub closed, there would be {everything:.0f} hubs."
@@ -86,7 +89,7 @@ def what_holds_back(
     if waiting + working > 0:
         share = words.percent(waiting / (waiting + working))
         months = (waiting + working) / DAYS_PER_MONTH
-        text += f" Over the whole run a hub's stages add up to {months:.0f} months, {share} of it waiting."
+        text += f" Over all years of the runs a hub's stages add up to {months:.0f} months, {share} of it waiting."
     return text
 
 

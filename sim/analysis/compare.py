@@ -8,7 +8,7 @@ numbers; Law 2015, Simulation Modeling and Analysis, 11.2). With m comparisons e
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil, inf, nan, sqrt
+from math import ceil, inf, log2, nan, sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -129,9 +129,11 @@ def _chances(goal: Goal, x: np.ndarray, y: np.ndarray, m: int) -> Difference:
     sd = sqrt(max(discordant / n - difference**2, 0.0))
     apart = sqrt(share_a * (1 - share_a) + share_b * (1 - share_b)) / sd if sd > 0 else inf
     low, high = max(shift - half, -1.0), min(shift + half, 1.0)
+    # McNemar's test needs so many discordant pairs at least, all of them to one side
+    least = ceil(1 + log2(m / ALPHA)) * n / discordant if discordant else inf
     return Difference(
         goal.name, goal.metric, True, share_a, share_b, difference, low, high, p, n, False,
-        _needed(difference, sd, m), apart,
+        max(_needed(difference, sd, m), ceil(least) if least < inf else inf), apart,
     )  # fmt: skip
 
 

@@ -109,7 +109,7 @@ def _draw_goal(run: Run, folder: Path, goal: Goal, grid: dict[str, list[Any]], c
         middle.axhline(goal.level, color=style.VERMILLION, linewidth=1, linestyle=(0, (5, 3)))
         label = f"goal {words.amount(goal.metric, goal.level)}"
         style.label_right(middle, [style.Label(goal.level, label, style.VERMILLION)])
-    left.set_title(f"Probability of {words.quantity(goal.metric, goal.level)}\n{goal.when}")
+    left.set_title(f"Probability of {words.amount(goal.metric, goal.level)}\n{goal.when}")
     middle.set_title(f"Mean {words.name(goal.metric)}\non {words.day(goal.by)}")
     right.set_title(f"Mean shortfall\nof {words.amount(goal.metric, goal.level)}")
     return style.save(figure, folder, f"sweep_heatmap_{goal.name}", run, _columns(goal, grid, cells))

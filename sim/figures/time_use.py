@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from sim.analysis import words
+from sim.analysis.tables import finished
 from sim.analysis.time_use import StageTime, time_use
 from sim.figures import style
 from sim.figures.style import Run
@@ -27,6 +28,7 @@ def draw(run: Run, folder: Path) -> list[Path]:
         "still there at the end counts with its time so far. "
         f"{_precision(stages)}"
     )
+    runs = len(finished(run.table("runs"))) if style.has(run, "runs") else run.manifest["replications"]
     waiting = np.nan_to_num([stage.waiting.value for stage in stages])
     working = np.nan_to_num([stage.working.value for stage in stages])
     rows = range(len(stages))
@@ -41,7 +43,7 @@ def draw(run: Run, folder: Path) -> list[Path]:
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("days in the stage, mean over hubs")
     style.label_right(
-        axes, [style.Label(row, _in_words(stage), style.BLACK) for row, stage in zip(rows, stages, strict=True)]
+        axes, [style.Label(row, _in_words(stage, runs), style.BLACK) for row, stage in zip(rows, stages, strict=True)]
     )
     total = f"{words.number(round(waiting.sum()))} days waiting, {words.number(round(working.sum()))} working"
     axes.set_title(f"Where a hub's time goes: {total}")
@@ -57,9 +59,9 @@ def draw(run: Run, folder: Path) -> list[Path]:
     return style.save(figure, folder, "time_use", run, columns)
 
 
-def _in_words(stage: StageTime) -> str:
+def _in_words(stage: StageTime, runs: int) -> str:
     days = [words.number(round(time.value)) if time.n else "?" for time in (stage.waiting, stage.working)]
-    return f"{days[0]} waiting, {days[1]} working\n{stage.hubs:,} {'hubs' if stage.hubs != 1 else 'hub'}"
+    return f"{days[0]} waiting, {days[1]} working\n{words.number(stage.hubs / runs)} hubs a run"
 
 
 def _precision(stages: list[StageTime]) -> str:

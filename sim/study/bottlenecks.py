@@ -206,13 +206,14 @@ def _answer(gap: dict[str, Any]) -> str:
     def say(value: float) -> str:
         return words.amount(metric, value)
 
-    top = [step for step in gap["steps"] if step["shapley"]["low"] is not None and step["shapley"]["low"] > 0][:3]
-    parts = [f"{step['group']} {_interval(step['shapley'], say)}" for step in top]
+    parts = [f"{step['group']} {_interval(step['shapley'], say)}" for step in gap["steps"][:3]]
+    unsure = [step["group"] for step in gap["steps"][:3] if not (step["shapley"]["low"] or 0) > 0]
     counted = (
         f"{gap['label']}: on average {say(gap['mean']['value'])} of {say(gap['level'])} are there on "
         f"{_day(gap['by'])}, counted up to the goal."
     )
-    shared = f" Of what is missing, {words.listed(parts)} are put down to these limits." if parts else ""
+    shared = f" Of what is missing, {words.listed(parts)} are put down to these limits"
+    shared += f" (too few runs to tell {words.listed(unsure)} from none)." if unsure else "."
     strongest = max(gap["steps"], key=lambda step: step["alone"]["value"])
     alone = (
         f" Removing one group of limits alone gains most with {strongest['group']} ({say(strongest['alone']['value'])} "

@@ -43,7 +43,7 @@ def finish(run: Run, study: Study, sub: Callable[[dict[str, Any], str, Path], in
         numbers = rows.column("replication").to_numpy()
         x = np.column_stack(list(found.values()))
         content |= _boxes(study, plan, list(found), x, missed, numbers % 2 == 0)
-        answer = _answer(study, goal, content)
+        answer = _answer(study, goal, content, plan.about)
     write_json(run.path / "boxes.json", content)
     write_csv(run.path / "tables", "boxes", _table(content))
     return {"answer": answer, "goals": [], "metrics": {}, **content}
@@ -148,11 +148,11 @@ def _nothing(goal: str, runs: int, missed: int) -> str:
     )
 
 
-def _answer(study: Study, goal: str, content: Measured) -> str:
+def _answer(study: Study, goal: str, content: Measured, plan: str) -> str:
     """The first box in words, and how sure it is."""
     share = content["missed"] / content["runs"]
     first: Measured = content["boxes"][0] if content["boxes"] else {"p": 1.0, "limits": []}
-    whole = f"Under this plan {_twentieths(share)} runs miss {goal}."
+    whole = f"Under this plan{f' ({plan})' if plan else ''} {_twentieths(share)} runs miss {goal}."
     if not first["limits"]:
         return (
             f"{whole} No limits on the uncertain parameters tell the runs that miss from the others better than chance "
@@ -168,7 +168,7 @@ def _answer(study: Study, goal: str, content: Measured) -> str:
         f"{_twentieths(first['missed_outside'])}; {words.percent(coverage['value'])} of the runs that miss it are "
         f"there. Checked on runs it was not found with; chance would find a box as dense in "
         f"{'less than 1 in 20' if first['p'] < CHANCE else '1 in 20'} tries (p = {first['p']:.2g})."
-        + (f" {more} further box{'es' * (more > 1)} on the rest." if more else "")
+        + (f" The figures have {more} more, for the runs outside." if more else "")
     )
 
 

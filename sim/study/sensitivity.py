@@ -152,7 +152,7 @@ def _answer(study: Study, name: str, one: dict[str, Any], content: dict[str, Any
     if shown:
         listed = words.listed(
             [f"{item['about']} ({words.percent(max(0.0, item['total']))} of the rest, "
-             f"{words.percent(max(0.0, item['total_low']))} to {words.percent(max(0.0, item['total_high']))})"
+             f"{words.percent(max(0.0, item['total_low']))} to {words.percent(min(1.0, max(0.0, item['total_high'])))})"
              for item in shown]
         )  # fmt: skip
         text += f" Of what is not known, most matters: {listed}.{_sure(one['ranking'][: len(shown)], content['runs'])}"

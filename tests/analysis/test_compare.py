@@ -107,6 +107,21 @@ def test_words():
     assert 5_000 < unclear.needed < 9_000  # (1.96 + 0.84)^2 30^2
 
 
+@pytest.mark.parametrize("m", [1, 4])
+def test_pairs_that_would_tell_a_chance_that_always_differs(m):
+    """As many as McNemar's exact test takes, and not one less."""
+
+    def told(n):
+        x, y = table(np.zeros(n)), table(np.full(n, 200.0))
+        return compare(x, y, [], [GOAL], m)[0]
+
+    few = told(3)
+    assert not few.distinct
+    assert f"about {few.needed:.0f} would tell" in verdict(few)
+    assert told(int(few.needed)).distinct
+    assert not told(int(few.needed) - 1).distinct
+
+
 def test_holm_is_never_stricter_than_bonferroni():
     rng = np.random.default_rng(0)
     x = table(rng.normal(size=50))

@@ -134,9 +134,9 @@ def test_words_for_better_worse_and_not_distinguishable(sim, runs, tmp_path, und
 def test_what_pairing_gains_is_said(sim, runs, tmp_path, undrawn):
     _, out, _ = sim("compare", runs / "usual", runs / "slow", f"out={tmp_path / 'cmp'}")
     times = [float(row["narrower"]) for row in rows_of(tmp_path / "cmp") if 0 < float(row["narrower"]) < np.inf]
-    (line,) = [line for line in out.splitlines() if "Paired intervals" in line]
-    assert f"(median {np.median(times):.1f})" in line
-    assert f"{min(times):.1f} to {max(times):.0f} times narrower than those of independent runs" in line
+    (line,) = [line for line in out.splitlines() if "On the same luck" in line]
+    assert f"{np.median(times):.1f} times narrower than those of independent runs" in line
+    assert f"at least {min(times):.1f})" in line
 
 
 def test_three_runs_and_a_goal(sim, tmp_path, undrawn):
@@ -186,6 +186,12 @@ def test_scenarios_of_a_sweep(sim, tmp_path, undrawn):
     assert "swept: rollout.committee=80 against swept: rollout.committee=2 (12 pairs)" in out
     code, _, err = sim("compare", f"{path}#2", f"{path}#3")
     assert (code, err) == (2, f"{path}#3: has no scenario 3, only 0 to 2\n")
+
+
+def test_a_scenario_that_an_experiment_lacks_is_told_before_it_is_run(sim, tmp_path, monkeypatch):
+    monkeypatch.setattr(workflow, "run", None)
+    code, _, err = sim("compare", "baseline#3", "prior", f"out={tmp_path / 'cmp'}")
+    assert (code, err) == (2, "baseline#3: has no scenario 3, only 0 to 0\n")
 
 
 def test_experiments_by_name(sim, tmp_path, undrawn, monkeypatch):

@@ -190,7 +190,7 @@ def test_what_stops_a_part_stops_the_whole(error, monkeypatch, tmp_path):
     def stop(*_):
         raise error
 
-    monkeypatch.setattr(workflow, "_summary", stop)
+    monkeypatch.setattr(workflow, "summarise", stop)
     with pytest.raises(error):
         run(study(replications=1), "baseline", tmp_path / "run", quiet=True)
 
@@ -573,3 +573,27 @@ def test_a_scenario_that_never_works_is_given_up_and_the_others_are_not(early, m
     with (tmp_path / "run" / "scenarios.csv").open(encoding="utf-8", newline="") as file:
         table = {row["name"]: row for row in csv.DictReader(file) if row["metric"] == "applications"}
     assert (table["calm"]["n"], table["wild"]["n"], table["wild"]["estimate"]) == ("3", "0", "")
+
+
+def test_who_stops_reading_the_answer_is_not_told_of_a_full_disk(tmp_path, monkeypatch):
+    def closed(*_):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(workflow, "report", closed)
+    with pytest.raises(BrokenPipeError):
+        workflow.run(config({"replications": 1}, end="2025-11-30"), "baseline", tmp_path / "run")
+    assert open_run(tmp_path / "run").manifest["status"] == "complete"
+
+
+def test_a_quick_look_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
+    cfg = config({"replications": 1}, end="2025-11-30")
+    workflow.run(cfg, "baseline", tmp_path / "run", ["sim", "run", "fidelity=quick"])
+    assert open_run(tmp_path / "run").summary["answer"].startswith("A quick look with few runs: ")
+
+
+def test_another_experiment_in_the_folder_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
+    workflow.run(config({"replications": 1}, end="2025-11-30"), "baseline", tmp_path / "run")
+    with pytest.raises(InputError, match=r"\(experiment baseline there, prior here\)"):
+        workflow.run(config({"replications": 1}, "prior", end="2025-11-30"), "prior", tmp_path / "run")
