@@ -5,6 +5,7 @@ is made by the function NAME below.
 """
 
 import json
+import re
 from pathlib import Path
 
 from sim.analysis import words
@@ -57,13 +58,30 @@ def portfolio():
 
 
 def studies():
-    """Question, command and answer of every experiment."""
+    """Question, command and the beginning of the answer of every experiment."""
     return table(
         ["question", "command", "answer so far"],
         [
-            (made["question"], f"`sim run experiment={name}`", read(name, "summary.json")["answer"])
+            (made["question"], f"`sim run experiment={name}`", beginning(name, read(name, "summary.json")["answer"]))
             for name, made in manifests()
         ],
+    )
+
+
+def beginning(name, text):
+    """The first sentences of an answer, and where the rest is."""
+    sentences = re.split(r"(?<=[.;]) (?=[A-Z])", text)
+    shown = sentences[:1]
+    while len(shown) < len(sentences) and len(" ".join([*shown, sentences[len(shown)]])) < 300:
+        shown.append(sentences[len(shown)])
+    more = f" [More](results/README.md#{name})" if len(shown) < len(sentences) else ""
+    return " ".join(shown) + more
+
+
+def answers():
+    """The whole answer of every experiment."""
+    return "\n\n".join(
+        f"### {name}\n\n{made['question']}\n\n{read(name, 'summary.json')['answer']}" for name, made in manifests()
     )
 
 
