@@ -26,6 +26,15 @@ $(shell rm -f $(READY))
 endif
 endif
 
+# A published result goes when the new one is there, and not before.
+define publish
+	trap : INT TERM; was=results/.was; for experiment in $(1); do \
+		rm -rf $$was; ! test -e results/$$experiment || mv results/$$experiment $$was; \
+		$(BIN)/sim run experiment=$$experiment out=results/$$experiment || { \
+			rm -rf results/$$experiment; ! test -e $$was || mv $$was results/$$experiment; exit 1; }; \
+	done; rm -rf $$was
+endef
+
 .DEFAULT_GOAL := help
 .PHONY: help run test verify verify-short verify-docs check-results bench results calibrate lock audit clean
 
@@ -51,23 +60,12 @@ verify-short: $(READY) ## the quick part of it
 verify-docs: $(READY) ## make docs/verification.md anew: every check with its picture, and the tables (about 4 minutes)
 	@$(BIN)/python -m tests.verification.docs
 
-check-results: $(READY) ## run the first replications of each published result again: do they still come out the same?
-	@$(BIN)/sim reproduce $$(dirname $(RESULTS)/*/manifest.json) replications=2 $(ARGS)
-
-bench: $(READY) ## how fast the simulation runs, beside rivals: makes results/benchmarks (15 minutes; ARGS=--quick)
-	@$(BIN)/python -c 'import numba, salabim' 2>/dev/null || $(PIP) --require-hashes -r bench.lock || \
-		echo "numba and salabim cannot be installed: they are left out" >&2
-	@$(BIN)/python tests/benchmarks/bench.py $(ARGS)
-
-results: $(READY) ## make the published results of results/README.md anew (about 10 minutes)
-	@for experiment in $$($(BIN)/sim list | cut -d ' ' -f 1 | grep -v calibrated); do \
-		rm -rf results/$$experiment && \
-		$(BIN)/sim run experiment=$$experiment out=results/$$experiment || exit 1; \
-	done
+check-results: $(READY) ## make the published results of results/README.md anew (about an hour)
+	@$(call publish,$$($(BIN)/sim list | cut -d ' ' -f 1 | grep -v calibrated))
 	@$(BIN)/python docs/generate.py
 
 calibrate: $(READY) ## hold the parameters to the dated counts again (about 5 minutes): makes conf/data/states.json
-	@rm -rf results/calibrated && $(BIN)/sim run experiment=calibrated out=results/calibrated
+	@$(call publish,calibrated)
 	@cp results/calibrated/states.json conf/data/states.json
 	@$(BIN)/python docs/generate.py
 

@@ -1,5 +1,7 @@
 """One run, from a composed configuration to a folder with tables, summary and figures."""
 
+import os
+import shutil
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -335,11 +337,18 @@ def report(path: Path) -> None:
 
     run = folder.open_run(path)
     summary = run.summary
-    drawn = []
-    if run.manifest["replications"]:
-        drawn += draw_all(run, path / "figures")
-        if run.config["observations"] and run.has_table("monthly"):
-            drawn += observations_figure.draw(run, path / "figures", observations(run.config["observations"]))
+    drawn, figures, part = [], path / "figures", path / "figures.part"
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        if run.manifest["replications"]:
+            drawn += draw_all(run, part)
+            if run.config["observations"] and run.has_table("monthly"):
+                drawn += observations_figure.draw(run, part, observations(run.config["observations"]))
+        figures.mkdir(exist_ok=True)
+        for file in drawn:  # all or none: a figure that fails leaves those that were there
+            os.replace(file, figures / file.name)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     if len(run.manifest["scenarios"]) > 1 and run.has_table("runs"):
         _write_scenarios(run)
     written = write_report(path)
@@ -350,7 +359,8 @@ def report(path: Path) -> None:
         print(in_words(summary["variance_reduction"]))
     if len(summary.get("systems", ())) > 1:
         print(systems_text(summary["systems"]))
-    print(f"Figures: {', '.join(str(file) for file in drawn if file.suffix == '.png')}")
+    if drawn:
+        print(f"Figures: {figures}, {', '.join(file.stem for file in drawn if file.suffix == '.png')}")
     if lacking := [name for name in run.manifest["tables"] if not run.has_table(name)]:
         print(f"Not there, so their figures are as they were: tables {', '.join(lacking)}")
     print(f"Report: {written}")

@@ -597,3 +597,24 @@ def test_another_experiment_in_the_folder_is_named(tmp_path, monkeypatch):
     workflow.run(config({"replications": 1}, end="2025-11-30"), "baseline", tmp_path / "run")
     with pytest.raises(InputError, match=r"\(experiment baseline there, prior here\)"):
         workflow.run(config({"replications": 1}, "prior", end="2025-11-30"), "prior", tmp_path / "run")
+
+
+def test_a_figure_that_fails_leaves_those_that_were_there(tmp_path, monkeypatch):
+    path = tmp_path / "run"
+    workflow.run(config({"replications": 2}, end="2025-12-31"), "baseline", path)
+    before = {file.name: file.read_bytes() for file in (path / "figures").iterdir()}
+    page = (path / "report.html").read_bytes()
+    assert before
+    assert not (path / "figures.part").exists()
+
+    def half(run, folder):
+        folder.mkdir()
+        (folder / "jobs.png").write_bytes(b"new")
+        raise ValueError("no figure")
+
+    monkeypatch.setattr(figures, "draw_all", half)
+    with pytest.raises(ValueError, match="no figure"):
+        workflow.report(path)
+    assert {file.name: file.read_bytes() for file in (path / "figures").iterdir()} == before
+    assert (path / "report.html").read_bytes() == page
+    assert not (path / "figures.part").exists()
