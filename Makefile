@@ -60,7 +60,15 @@ verify-short: $(READY) ## the quick part of it
 verify-docs: $(READY) ## make docs/verification.md anew: every check with its picture, and the tables (about 4 minutes)
 	@$(BIN)/python -m tests.verification.docs
 
-check-results: $(READY) ## make the published results of results/README.md anew (about an hour)
+check-results: $(READY) ## run the first replications of each published result again: do they still come out the same?
+	@$(BIN)/sim reproduce $$(dirname $(RESULTS)/*/manifest.json) replications=2 $(ARGS)
+
+bench: $(READY) ## how fast the simulation runs, beside rivals: makes results/benchmarks (15 minutes; ARGS=--quick)
+	@$(BIN)/python -c 'import numba, salabim' 2>/dev/null || $(PIP) --require-hashes -r bench.lock || \
+		echo "numba and salabim cannot be installed: they are left out" >&2
+	@$(BIN)/python tests/benchmarks/bench.py $(ARGS)
+
+results: $(READY) ## make the published results of results/README.md anew (about an hour)
 	@$(call publish,$$($(BIN)/sim list | cut -d ' ' -f 1 | grep -v calibrated))
 	@$(BIN)/python docs/generate.py
 
