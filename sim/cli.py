@@ -279,7 +279,8 @@ def _parameters(arguments: list[str]) -> None:
     from sim.config import compose_config, parameter_rows, read_study
 
     head = ("parameter", "value", "unit", "drawn per", "source", "meaning")
-    rows = [head, *parameter_rows(read_study(compose_config(arguments)))]
+    overrides, own = _own_folder(arguments)
+    rows = [head, *parameter_rows(read_study(compose_config([*overrides, *own])))]
     print(words.table(rows))
 
 

@@ -678,6 +678,8 @@ def _validation_message(error: dict[str, Any]) -> str:
     message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
     if error["type"] == "extra_forbidden":
         parent = _field_names(error["loc"][:-1])
+        if path == "experiment":
+            return "experiment: the first line of its file should be `# @package _global_` (as in docs/how-to.md)"
         return f"{path}: no such key{_nearest(str(error['loc'][-1]), parent)} (got {error['input']!r})"
     if error["type"] == "missing":
         return f"{path}: is missing"

@@ -49,6 +49,19 @@ def test_a_hostile_experiment_is_refused_in_a_line(sim, tmp_path, name):
     assert not (tmp_path / "made").exists()
 
 
+def test_an_experiment_of_ones_own(sim, tmp_path):
+    folder = tmp_path / "mine" / "experiment"
+    folder.mkdir(parents=True)
+    (folder / "own.yaml").write_text("# @package _global_\nhiring: {attrition: {value: 0.0321}}\n")
+    (folder / "bare.yaml").write_text("hiring: {attrition: {value: 0.0321}}\n")
+    code, out, _ = sim("parameters", "--config-dir", "mine", "experiment=own")
+    assert code == 0
+    assert "0.0321" in out
+    code, out, err = sim("run", "--config-dir", "mine", "experiment=bare", "goals=none", "out=new")
+    assert (code, out) == (2, "")
+    assert err.startswith("experiment: the first line of its file should be `# @package _global_`")
+
+
 @pytest.mark.parametrize(
     ("argument", "words"),
     [
