@@ -205,7 +205,20 @@ def chance(goal):
     return f"{100 * goal['probability']:.0f}% ({100 * goal['low']:.1f}% to {100 * goal['high']:.1f}%)"
 
 
-MAKERS = (answer, holds_back, portfolio, studies, assumed, published, parameters, runs, versions, calibration, left_out)
+MAKERS = (
+    answer,
+    answers,
+    holds_back,
+    portfolio,
+    studies,
+    assumed,
+    published,
+    parameters,
+    runs,
+    versions,
+    calibration,
+    left_out,
+)
 
 
 def generate(text):
