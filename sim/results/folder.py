@@ -171,8 +171,9 @@ def _differs(earlier: Mapping[str, Any], manifest: Mapping[str, Any]) -> str | N
         if earlier[name] != manifest[name]:
             return f"{name} {earlier[name]} there, {manifest[name]} here"
     keys, wanted = ([scenario["key"] for scenario in one["scenarios"]] for one in (earlier, manifest))
-    if earlier["experiment"] != manifest["experiment"] and not set(keys) <= set(wanted):
-        return f"experiment {earlier['experiment']} there, {manifest['experiment']} here"
+    names = [one.get("experiment") for one in (earlier, manifest)]
+    if names[0] != names[1] and not set(keys) <= set(wanted):
+        return "experiment {} there, {} here".format(*names)
     if not set(keys) <= set(wanted):
         different = next(differences(earlier["config"], manifest["config"]), None)
         return "{} {} there, {} here".format(*different) if different else "scenarios that are not run here"
