@@ -140,8 +140,13 @@ def narrowing(found: Sequence[Difference]) -> str:
     """How much narrower than of independent runs the paired intervals are."""
     times = [one.narrower for one in found if not one.is_goal and isfinite(one.narrower) and one.narrower > 0]
     if not times:
-        return "Nothing differs."
+        alike = all(not one.difference for one in found if not one.is_goal)
+        return (
+            "Nothing differs." if alike else "One pair does not tell how much narrower the same luck makes intervals."
+        )
     middle = median(times)
+    if middle <= 1:
+        return "On the same luck intervals are no narrower here than those of independent runs would be."
     return (
         f"On the same luck intervals are {middle:.1f} times narrower than those of independent runs would be (median "
         f"over the figures; at least {min(times):.1f}): those would need {words.number(middle**2)} times as many runs."

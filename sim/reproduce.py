@@ -25,7 +25,7 @@ from sim.results.folder import Run
 from sim.results.store import GROUP, Store
 from sim.study.design import Sensitivity
 from sim.study.montecarlo import run_study, scenario_key
-from sim.workflow import KINDS, summarise
+from sim.workflow import KINDS, looked, summarise
 
 IDENTICAL, EQUAL, DIFFERENT = 0, 3, 4
 """Exit codes."""
@@ -107,15 +107,17 @@ def reproduce(path: Path, replications: int | None = None, workers: int = 0) -> 
 
 def _summary_differs(run: Run) -> bool:
     """Compute the summary anew from the tables in the folder; say what differs, or why that cannot be seen."""
-    if run.manifest["status"] == "interrupted" or not (run.path / "summary.json").exists():
+    if not (run.path / "summary.json").exists():
         return False
     study, there = read_study(run.config), run.summary
     if study.study.kind in KINDS or study.only is not None or study.shard or not run.has_table("runs"):
         why = "its table of runs is not there" if not run.has_table("runs") else "that takes more than these runs"
-        print(f"summary.json: as it was written; not computed anew ({why})")
+        as_it_was = "as it was written" if "summary_digest" in run.manifest else "may have been changed"
+        print(f"summary.json: {as_it_was}; not computed anew ({why})")
         return False
     here = json.loads(json.dumps(summarise(study, run)))
-    if not run.has_table("sites") and "sites" in run.manifest["tables"]:
+    here["answer"] = looked(study, here["answer"])
+    if "what_holds_back" in here and not run.has_table("sites") and "sites" in run.manifest["tables"]:
         here["what_holds_back"] = there.get("what_holds_back")  # it tells of the sites' durations
     differs = [(*one, path) for path, *one in _leaves(there, here)]
     for a, b, path in differs[:NAMED]:

@@ -26,11 +26,15 @@ CHECKOUT = _HERE.parent if (_HERE.parent / "pyproject.toml").is_file() else None
 
 
 def register() -> None:
-    """Make each experiments/NAME.yaml the Hydra option experiment=NAME, and ${full_or_quick:400,40} a choice."""
+    """Make each experiments/NAME.yaml the Hydra option experiment=NAME, and give configurations two resolvers.
+
+    `${full_or_quick:400,40}` is a choice, `${setting:programme.line_2026}` the value of a parameter, for texts.
+    """
     from hydra.core.config_store import ConfigStore
     from omegaconf import OmegaConf
 
     OmegaConf.register_new_resolver("full_or_quick", _full_or_quick, replace=True)
+    OmegaConf.register_new_resolver("setting", _setting, replace=True)
 
     for file in sorted(EXPERIMENTS.glob("*.yaml")):
         ConfigStore.instance().store(
@@ -41,6 +45,15 @@ def register() -> None:
 def _full_or_quick(full: Any, quick: Any, *, _root_: Any) -> Any:
     """What a value is at the fidelity of the study."""
     return quick if _root_.get("fidelity") == "quick" else full
+
+
+def _setting(path: str, *, _root_: Any) -> str:
+    """What a parameter is set to, in words, whether with its unit and source or by a bare value."""
+    from omegaconf import DictConfig, OmegaConf
+
+    given = OmegaConf.select(_root_, path)
+    value = given.get("value") if isinstance(given, DictConfig) else given
+    return f"{value:,}" if isinstance(value, int | float) else str(value)
 
 
 def observations(series: str) -> list[dict[str, Any]]:

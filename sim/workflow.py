@@ -151,8 +151,7 @@ def _run(
             summary = {"answer": "No answer: the study needs all of its runs.", "goals": [], "metrics": {}}
         else:
             summary = summarise(study, folder.Run(path))
-        if "fidelity=quick" in manifest["command"]:
-            summary["answer"] = f"A quick look with few runs: {summary['answer']}"
+        summary["answer"] = looked(study, str(summary["answer"]))
         folder.write_json(path / "summary.json", summary)
         manifest["summary_digest"] = folder.content_digest(folder.Run(path).summary)
         folder.write_json(path / "manifest.json", manifest)
@@ -203,6 +202,11 @@ def _counts(runs: Any, scenarios: int) -> list[int]:
     from sim.analysis.tables import finished
 
     return np.bincount(finished(runs).column("scenario").to_numpy(), minlength=scenarios).tolist()
+
+
+def looked(study: Study, answer: str) -> str:
+    """An answer that says of a quick look that it is one."""
+    return f"A quick look: {answer}" if study.fidelity == "quick" else answer
 
 
 def summarise(study: Study, run: folder.Run) -> dict[str, Any]:

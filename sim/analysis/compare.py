@@ -167,6 +167,8 @@ def verdict(one: Difference, label: str | None = None) -> str:
 
     if one.n == 0:
         return f"{what}: no pair of runs has a value"
+    if one.n == 1 and one.difference:
+        return f"{what}: one pair cannot tell"
     if one.needed == inf and one.narrower == inf:
         return f"{what}: the same in all {one.n:,} pairs"
     if one.distinct:

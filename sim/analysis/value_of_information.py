@@ -11,11 +11,12 @@ Tibshirani 1993, An Introduction to the Bootstrap, chapter 10).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 from scipy.interpolate import BSpline
+from scipy.special import stdtr
 
 from sim.analysis.intervals import Floats
 
@@ -75,6 +76,28 @@ def columns(x: Floats, values: Floats) -> Floats:
     return found
 
 
+def interplay(inputs: Iterable[Floats], design: Floats, values: Floats) -> Floats:
+    """Products of two inputs, each a line in its rank, that a regression lacks; shape (n, pairs kept).
+
+    A pair is kept where what the columns of `design` leave of any difference from the first option goes with its
+    product: t tests at 5% over all pairs and options together (Bonferroni), so that chance adds hardly any.
+    """
+    lines = np.column_stack([basis(x, 1) for x in inputs])
+    products = np.multiply(*(lines[:, side] for side in np.triu_indices(lines.shape[1], 1)))
+
+    def left(y: Floats) -> Floats:
+        rest = y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
+        size, nothing = np.linalg.norm(rest, axis=0), 1e-9 * np.linalg.norm(y, axis=0)
+        return np.asarray(np.where(size > nothing, rest / np.where(size > nothing, size, 1.0), 0.0))
+
+    freedom = len(values) - design.shape[1] - 1
+    if freedom < 1:
+        return products[:, :0]
+    r = np.clip(left(products).T @ left(values[:, 1:] - values[:, :1]), -1 + 1e-12, 1 - 1e-12)
+    p = 2 * stdtr(freedom, -np.abs(r) * np.sqrt(freedom / (1 - r**2)))
+    return np.asarray(products[:, (p < 0.05 / max(p.size, 1)).any(axis=1)])
+
+
 def gain(design: Floats, values: Floats, weight: Floats | None = None) -> float:
     """EVPPI of a regression on given columns: mean of the best fitted value, less the best mean of fitted values."""
     w = np.ones(len(values)) if weight is None else weight
@@ -100,11 +123,12 @@ def evppi(inputs: Mapping[str, Floats], values: Floats, resamples: int, rng: np.
 
     Notes
     -----
-    All inputs together are taken to act one by one on the values (an additive regression): what only their
-    interplay decides is not in it.
+    All inputs together are taken to act on the values one by one and in those pairs that `interplay` finds: what only
+    three or more of them decide is not in it.
     """
     designs = {name: columns(x, values) for name, x in inputs.items()}
-    designs[EVERYTHING] = np.column_stack([np.ones(len(values)), *(design[:, 1:] for design in designs.values())])
+    alone = np.column_stack([np.ones(len(values)), *(design[:, 1:] for design in designs.values())])
+    designs[EVERYTHING] = np.column_stack([alone, interplay(inputs.values(), alone, values)])
     weights = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), size=resamples).astype(np.float64)
     found = []
     chosen = int(values.mean(axis=0).argmax())

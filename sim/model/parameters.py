@@ -186,6 +186,8 @@ class Known(Group):
         uniforms = chain(*(hub.draws.values() for hub in self.hubs), *self.fiscal_years.values())
         if not all(0 < u < 1 for u in uniforms):
             raise ValueError("uniforms of hubs and fiscal years should be between 0 and 1")
+        if self.released and (self.released.day != 1 or self.released.month % 3 != 1):
+            raise ValueError(f"released should be the first day of a quarter, got {self.released}")
         if any(len(draws) != FISCAL_DRAWS for draws in self.fiscal_years.values()):
             raise ValueError(f"fiscal_years should have {FISCAL_DRAWS} uniforms each")
         return self
@@ -221,6 +223,8 @@ class Start(Group):
             raise ValueError(f"openings should not be after the start date {self.date}")
         if sorted(counts) != counts:
             raise ValueError("openings should be cumulative counts that never fall")
+        if any(known.released and known.released > self.date for known in self.states):
+            raise ValueError(f"released should not be after the start date {self.date}")
         for path, prior in self.prior.items():
             try:
                 distributions.parse(prior)

@@ -30,7 +30,7 @@ def rollout(world: "World", site: Site, first: State = State.evaluation) -> Gene
 def evaluation(world: "World", site: Site) -> Stage:
     """Technical evaluation in one of the committee's places; approval or rejection."""
     p, u = world.p.rollout, site.u
-    with world.committee.request() as place:
+    with site.place or world.committee.request() as place:
         yield place
         yield work(world, site, p.evaluation(u[Draw.evaluation]))
     if u[Draw.rejection] < p.rejection:

@@ -151,6 +151,7 @@ class Site:
     state: State | None = None
     remaining: float = 1.0  # share of the first stage still to do, for a site that was under way at the start
     left: float = nan  # or the days that are left of it, where that is known
+    place: simpy.resources.resource.Request | None = None  # in the committee, or in line for it, since before the start
     busy_until: float = nan  # when the work of its stage is done; nan while it waits
     applied: float = nan
     entered: list[float] = field(default_factory=lambda: [nan] * STATES)  # when, by state

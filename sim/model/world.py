@@ -179,7 +179,12 @@ class World:
         return site, self._from_start(site, stage)
 
     def _from_start(self, site: Site, stage: State) -> Process:
-        """Take a hub that was under way on the start date further from there."""
+        """Take a hub that was under way on the start date further from there.
+
+        Its application came before those of a call that has just closed: so does its place in the committee's line.
+        """
+        if stage == State.evaluation:
+            site.place = self.committee.request()
         yield self.env.timeout(-self.env.now)
         yield from rollout(self, site, stage)
 

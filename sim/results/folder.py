@@ -63,8 +63,10 @@ class Run:
         manifest = self.manifest
         files = {f"tables/{name}.parquet": one["digest"] for name, one in manifest["tables"].items()}
         found = {name: _altered(self.path / name, digest) for name, digest in files.items()}
-        if "summary_digest" in manifest and content_digest(self.summary) != manifest["summary_digest"]:
-            found["summary.json"] = "was changed"
+        if "summary_digest" in manifest:
+            there = (self.path / "summary.json").exists()
+            same = there and content_digest(self.summary) == manifest["summary_digest"]
+            found["summary.json"] = None if same else "was changed" if there else "is missing"
         seed, configured = manifest.get("seed"), manifest["config"].get("seed")
         if seed != configured:
             found["manifest.json"] = f"was changed (seed {seed}, in its configuration {configured})"
@@ -107,7 +109,7 @@ def _altered(file: Path, digest: str) -> str | None:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise InputError(f"{path}: is damaged ({error})") from None
 
 

@@ -52,7 +52,9 @@ def finish(run: Run, study: Study, sub: Sub) -> dict[str, Any]:
     known = {one.name: one for one in read_goals(run.config["goals"])}
     goals = [known[name] for name in plan.goals]
     base = run.table("runs")
-    limits = _limits(run, study, sub, plan, goals, base)
+    sides = [(name, side) for name in plan.limits for side in SIDES]
+    single = {f"{name} {side}": getattr(plan.limits[name], side) for name, side in sides}
+    alone = [base, *nested(run, study, sub, "limits", single, study.replications)]
     groups = list(plan.groups)
     sets = range(1, 1 << len(groups))
     points = {
@@ -60,14 +62,19 @@ def finish(run: Run, study: Study, sub: Sub) -> dict[str, Any]:
         for chosen in ([g for i, g in enumerate(groups) if s >> i & 1] for s in sets)
     }
     tables = [base, *nested(run, study, sub, "groups", points, plan.group_replications)]
+    failed = _failed([*alone[1:], *tables[1:]])
+    alone, tables = _common(alone), _common(tables)
+    if not (len(alone[0]) and len(tables[0])):
+        return {"answer": f"No answer: no run is left. {failed}", "goals": [], "metrics": {}}
     content: dict[str, Any] = {
-        "limits": limits,
+        "failed": failed,
+        "limits": _limits(plan, goals, sides, alone),
         "groups": {name: [plan.limits[limit].label for limit in members] for name, members in plan.groups.items()},
         "gaps": [_gap(goal, groups, tables) for goal in goals],
     }
     waits = _under_way(run, study)
     write_json(run.path / "bottlenecks.json", content)
-    answer = " ".join([*(_answer(gap) for gap in content["gaps"]), waits])
+    answer = " ".join([*(_answer(gap) for gap in content["gaps"]), waits, *([failed] if failed else [])])
     return {"answer": answer, "goals": [], "metrics": {}, "tables": _tables(plan, content), **content}
 
 
@@ -81,18 +88,29 @@ def _together(plan: Bottlenecks, groups: list[str]) -> dict[str, Any]:
     }
 
 
+def _failed(tables: list[pa.Table]) -> str:
+    """How many counterfactual runs failed, in words; nothing if none did."""
+    runs, done = (sum(len(table) for table in some) for some in (tables, map(finished, tables)))
+    return f"{runs - done:,} of {runs:,} counterfactual runs failed; their pairs are left out." if done < runs else ""
+
+
+def _common(tables: list[pa.Table]) -> list[pa.Table]:
+    """Rows of the replications that every table finished, in order: all that is compared has the same pairs."""
+    tables = [finished(table) for table in tables]
+    numbers = [set(table.column("replication").to_pylist()) for table in tables]
+    common = np.array(sorted(set.intersection(*numbers)), dtype=np.int64)
+    return [_of(table, common) for table in tables]
+
+
 def _limits(
-    run: Run, study: Study, sub: Sub, plan: Bottlenecks, goals: list[Goal], base: pa.Table
+    plan: Bottlenecks, goals: list[Goal], sides: list[tuple[str, str]], tables: list[pa.Table]
 ) -> list[dict[str, Any]]:
-    """Each limit removed and tightened against the runs as they are, pair by pair."""
-    sides = [(name, side) for name in plan.limits for side in SIDES]
-    points = {f"{name} {side}": getattr(plan.limits[name], side) for name, side in sides}
-    tables = nested(run, study, sub, "limits", points, study.replications)
+    """Each limit removed and tightened against the runs as they are, pair by pair; these come first in `tables`."""
     columns = [f"{goal.metric}@{goal.by}" for goal in goals]
     comparisons = len(sides) * (len(columns) + len(goals))
     found = []
-    for (name, side), table in zip(sides, tables, strict=True):
-        differences: list[Difference] = compare(base, table, columns, goals, comparisons)
+    for (name, side), table in zip(sides, tables[1:], strict=True):
+        differences: list[Difference] = compare(tables[0], table, columns, goals, comparisons)
         found.append(
             {
                 "limit": name,
@@ -112,11 +130,8 @@ def _gap(goal: Goal, groups: list[str], tables: list[pa.Table]) -> dict[str, Any
     What is beyond the goal does not count, run by run: no surplus of one run makes up for what another lacks. The steps
     from the mean to the goal add up exactly.
     """
-    numbers = [set(finished(table).column("replication").to_pylist()) for table in tables]
-    common = np.array(sorted(set.intersection(*numbers)))
-    rows = [_of(finished(table), common) for table in tables]
     column = f"{goal.metric}@{goal.by}"
-    values = np.array([np.minimum(table.column(column).to_numpy(), goal.level) for table in rows])
+    values = np.array([np.minimum(table.column(column).to_numpy(), goal.level) for table in tables])
     each: list[Share] = shares(values)
     start, all_removed = mean(values[0]), mean(values[-1])
     steps: list[dict[str, Any]] = [
@@ -130,12 +145,12 @@ def _gap(goal: Goal, groups: list[str], tables: list[pa.Table]) -> dict[str, Any
         "metric": goal.metric,
         "by": str(goal.by),
         "level": goal.level,
-        "runs": len(common),
+        "runs": len(tables[0]),
         "mean": _json(start),
         "steps": steps,
         "all_removed": _json(all_removed),
         "still_short": goal.level - all_removed.value,
-        "met": {"as_it_is": int(met(rows[0], goal).sum()), "all_removed": int(met(rows[-1], goal).sum())},
+        "met": {"as_it_is": int(met(tables[0], goal).sum()), "all_removed": int(met(tables[-1], goal).sum())},
     }
 
 
@@ -256,7 +271,8 @@ def _tables(plan: Bottlenecks, content: dict[str, Any]) -> list[dict[str, Any]]:
                 "rows": [["limits removed", "share of the gap", "alone", "after all others"], *ends],
                 "note": f"Shares are Shapley values over all orders of removing the groups, {gap['runs']:,} runs of "
                 "each combination on the same luck; they add up exactly. 'Alone' and 'after all others' do not: the "
-                "difference is how the limits interact. 95% intervals.",
+                "difference is how the limits interact. 95% intervals."
+                + (f" {content['failed']}" if content["failed"] else ""),
             }
         )
     rows = []
@@ -271,7 +287,8 @@ def _tables(plan: Bottlenecks, content: dict[str, Any]) -> list[dict[str, Any]]:
                 ["limit", "", *(words.name(metric) for metric in goals), "what removed and tightened mean"],
                 *rows,
             ],
-            "note": "Pair by pair on the same luck; intervals hold for all comparisons of this table together.",
+            "note": "Pair by pair on the same luck; intervals hold for all comparisons of this table together."
+            + (f" {content['failed']}" if content["failed"] else ""),
         }
     )
     return tables

@@ -151,8 +151,8 @@ def _answer(study: Study, name: str, one: dict[str, Any], content: dict[str, Any
     shown = [by[rank["input"]] for rank in one["ranking"] if by[rank["input"]]["total_low"] > LEAST]
     if shown:
         listed = words.listed(
-            [f"{item['about']} ({words.percent(max(0.0, item['total']))} of the rest, "
-             f"{words.percent(max(0.0, item['total_low']))} to {words.percent(min(1.0, max(0.0, item['total_high'])))})"
+            [f"{item['about']} ({_share(item['total'])} of the rest, {_share(item['total_low'])} to "
+             f"{_share(item['total_high'])})"
              for item in shown]
         )  # fmt: skip
         text += f" Of what is not known, most matters: {listed}.{_sure(one['ranking'][: len(shown)], content['runs'])}"
@@ -165,6 +165,11 @@ def _answer(study: Study, name: str, one: dict[str, Any], content: dict[str, Any
          f"{amount(study, name, item['swing_high'])})" for item in widest]
     )  # fmt: skip
     return f"{text} Moved one by one from the low to the high end (1 in 10, 9 in 10), it moves most with {listed}."
+
+
+def _share(index: float) -> str:
+    """An index in words; estimates may lie outside of what an index can be."""
+    return words.percent(min(1.0, max(0.0, index)))
 
 
 def _sure(ranking: list[dict[str, Any]], runs: int) -> str:

@@ -102,7 +102,7 @@ def _answer(study: Study, one: dict[str, Any]) -> str:
         most = max(item["high"] for item in one["inputs"])
         return (
             f"{start} On these runs no parameter is surely worth finding out before deciding; no interval goes above "
-            f"{said(unit, most)}, and all together, each acting by itself, come to {said(unit, everything['value'])} "
+            f"{said(unit, most)}, and all together come to {said(unit, everything['value'])} "
             f"({said(unit, everything['low'])} to {said(unit, everything['high'])})."
         )
     listed = words.listed(
@@ -110,7 +110,7 @@ def _answer(study: Study, one: dict[str, Any]) -> str:
          f"{said(unit, item['high'])})" for item in told]
     )  # fmt: skip
     return (
-        f"{start} Worth finding out first: {listed}. Knowing all that was looked at, each acting by itself, would be "
+        f"{start} Worth finding out first: {listed}. Knowing all that was looked at would be "
         f"worth {said(unit, everything['value'])} ({said(unit, everything['low'])} to "
         f"{said(unit, everything['high'])})."
     )

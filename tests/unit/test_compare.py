@@ -18,7 +18,7 @@ from sim.results.folder import Run, open_run
 from tests.helpers import config
 
 DAY = "2026-01-31"
-N = 12
+N = 16
 
 
 def made(path, experiment="baseline", **changes):
@@ -63,7 +63,7 @@ def test_two_runs(sim, runs, tmp_path):
     code, out, _ = sim("compare", runs / "usual", runs / "slow", f"out={tmp_path / 'cmp'}")
     assert code == 0
     lines = out.splitlines()
-    assert lines[:2] == ["slow against usual (12 pairs):", "  configured: rollout.committee 80 -> 1"]
+    assert lines[:2] == ["slow against usual (16 pairs):", "  configured: rollout.committee 80 -> 1"]
     assert "Careful" not in out
     drawn = {file.name for file in (tmp_path / "cmp" / "figures").glob("*.png")}
     assert {"compare_fans.png", "compare_forest.png"} <= drawn
@@ -146,8 +146,8 @@ def test_three_runs_and_a_goal(sim, tmp_path, undrawn):
         workflow.run(cfg | {"goals": {"hubs_45": goal}}, "baseline", tmp_path / name)
     code, out, _ = sim("compare", *(tmp_path / n for n in ("usual", "slow", "slower")), f"out={tmp_path / 'cmp'}")
     assert code == 0
-    assert "slow against usual (12 pairs):" in out
-    assert "slower against usual (12 pairs):" in out
+    assert "slow against usual (16 pairs):" in out
+    assert "slower against usual (16 pairs):" in out
     assert out.count("  chance of 45 hubs open by 31 January 2026: ") == 2
     rows = [row for row in rows_of(tmp_path / "cmp") if row["is_goal"] == "True"]
     assert [row["side"] for row in rows] == ["slow", "slower"]
@@ -162,7 +162,7 @@ def test_the_same_run_twice(sim, runs, copy, tmp_path):
     code, out, _ = sim("compare", runs / "usual", copy, f"out={tmp_path / 'cmp'}")
     assert code == 0
     assert "configured alike" in out
-    assert "the same in all 12 pairs" in out
+    assert "the same in all 16 pairs" in out
     assert "Nothing differs." in out
     assert {row["distinct"] for row in rows_of(tmp_path / "cmp")} == {"False"}
 
@@ -172,18 +172,18 @@ def test_a_run_from_before_scenarios_had_names(sim, runs, copy, tmp_path, undraw
     change_manifest(copy, scenarios=[{key: value for key, value in only.items() if key != "name"}])
     code, out, err = sim("compare", copy, runs / "slow", f"out={tmp_path / 'cmp'}")
     assert (code, err) == (0, "")
-    assert out.startswith("slow against copy (12 pairs):")
+    assert out.startswith("slow against copy (16 pairs):")
 
 
 def test_scenarios_of_a_sweep(sim, tmp_path, undrawn):
     path = made(tmp_path / "swept", sweep={"grid": {"rollout.committee": [80, 1, 2]}}, tables=["runs"])
     code, out, _ = sim("compare", path, f"out={tmp_path / 'all'}")
     assert code == 0
-    assert out.count("against swept: rollout.committee=80 (12 pairs)") == 2
+    assert out.count("against swept: rollout.committee=80 (16 pairs)") == 2
     assert "configured: (scenario).rollout.committee 80 -> 1" in out
     code, out, _ = sim("compare", f"{path}#2", f"{path}#0", f"out={tmp_path / 'two'}")
     assert code == 0
-    assert "swept: rollout.committee=80 against swept: rollout.committee=2 (12 pairs)" in out
+    assert "swept: rollout.committee=80 against swept: rollout.committee=2 (16 pairs)" in out
     code, _, err = sim("compare", f"{path}#2", f"{path}#3")
     assert (code, err) == (2, f"{path}#3: has no scenario 3, only 0 to 2\n")
 
@@ -284,7 +284,7 @@ def test_replications_that_failed_are_left_out(sim, runs, copy, tmp_path, undraw
             assert (code, out) == (2, "")
             assert "no finished replication" in err
         else:
-            assert "Compared: the 10 replications that all have." in out
+            assert "Compared: the 14 replications that all have." in out
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,8 @@ def mistake(overrides):
             {"start.states": [state(0, 0, 0, 0, 0) | {"hubs": [["money", None, "Punjab", True, 1.5]]}]},
             ["uniforms of hubs", "between 0 and 1"],
         ),
+        ({"start.states": [state(0, 0, 0, 0, 0) | {"released": "2025-10-05"}]}, ["first day of a quarter", "10-05"]),
+        ({"start.states": [state(0, 0, 0, 0, 0) | {"released": "2026-01-01"}]}, ["not be after the start date"]),
         (
             {"start.states": [state(0, 0, 0, 0, 0) | {"fiscal_years": {2026: [0.5, 1.5, 0.5, 0.5, 0.5, 0.5]}}]},
             ["fiscal years", "between 0 and 1"],

@@ -299,8 +299,13 @@ def test_an_interrupted_run_with_a_gap(sim, few, tmp_path, monkeypatch):
         described[name] = {"rows": len(table), "digest": digest, "groups": [[0, 0, 4, digest[:16]]]}
     with manifest_of(path) as manifest:
         manifest |= {"status": "interrupted", "replications": 3, "tables": described}
+    summary = workflow.summarise(study({}, end=SHORT), open_run(path))
+    (path / "summary.json").write_text(json.dumps(summary))
+    with manifest_of(path) as manifest:
+        manifest["summary_digest"] = content_digest(open_run(path).summary)
     code, out, _ = sim("reproduce", path, "workers=1")
     assert code == 0, out
+    assert "summary.json: what the tables in the folder give" in out
     assert "of the first 5 replications those that were finished when it was interrupted" in out
 
 

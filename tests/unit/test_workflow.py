@@ -17,7 +17,7 @@ from sim.compare import compare_runs
 from sim.config import read_study
 from sim.errors import InputError
 from sim.model.record import ConservationError
-from sim.reproduce import reproduce
+from sim.reproduce import IDENTICAL, reproduce
 from sim.results import store
 from sim.results.folder import open_run
 from sim.results.store import Store
@@ -587,9 +587,9 @@ def test_who_stops_reading_the_answer_is_not_told_of_a_full_disk(tmp_path, monke
 
 def test_a_quick_look_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
-    cfg = config({"replications": 1}, end="2025-11-30")
-    workflow.run(cfg, "baseline", tmp_path / "run", ["sim", "run", "fidelity=quick"])
-    assert open_run(tmp_path / "run").summary["answer"].startswith("A quick look with few runs: ")
+    workflow.run(config({"replications": 1, "fidelity": "quick"}, end="2025-11-30"), "baseline", tmp_path / "run")
+    assert open_run(tmp_path / "run").summary["answer"].startswith("A quick look: ")
+    assert reproduce(tmp_path / "run") == IDENTICAL
 
 
 def test_another_experiment_in_the_folder_is_named(tmp_path, monkeypatch):

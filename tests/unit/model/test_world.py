@@ -312,6 +312,21 @@ def test_days_that_are_left_of_a_stage_are_worked_off():
     assert opened["backlog-02-000"] == pytest.approx((4 + 1) * month)
 
 
+def test_who_is_with_the_committee_at_the_start_stays_ahead_of_a_call_that_has_just_closed():
+    """Two places are taken and one hub is in line: the four applications of 3 November come after all of them."""
+    hubs = [["evaluation", 5.0], ["evaluation", 7.0], ["evaluation", None]]
+    sites, _ = one(
+        {"start.states": [known() | {"hubs": hubs}], "calls.applications": 4, "rollout.committee": 2}, end="2026-12-31"
+    )
+    evaluated = dict(zip(sites["site_id"], sites["evaluated"], strict=True))
+    working, more, in_line = (evaluated[f"backlog-00-{number:03d}"] for number in range(3))
+    months = 2 * DAYS_PER_MONTH
+    assert (working, more) == pytest.approx((5, 7))
+    assert 5 < in_line <= 5 + months  # a part of its work may have been done before
+    fresh = sorted(time for name, time in evaluated.items() if name.startswith("call"))
+    assert fresh == pytest.approx(sorted(turn + n * months for turn in (more, in_line) for n in (1, 2)))
+
+
 def test_what_is_known_of_a_hub_under_way_holds():
     hubs = [["fit_out", None, "GB", True, None, 0.001, 0.25],
             ["fit_out", 40.0, "KP", False, None, 0.999],

@@ -10,6 +10,7 @@ from sim import workflow
 from sim.config import compose_config, plain
 from sim.errors import InputError
 from sim.results.folder import open_run
+from sim.study import montecarlo
 
 
 def configured(end="2026-12-31"):
@@ -83,6 +84,26 @@ def test_the_answer_and_the_figures(run):
     names = {file.name for file in (run.path / "figures").iterdir()}
     assert {"gap_hubs_250.png", "gap_jobs_25000.png", "limits.png", "under_way.png"} <= names
     assert "Each limit by itself" in (run.path / "report.html").read_text()
+
+
+def test_counterfactual_runs_that_fail_are_counted_and_left_out_with_their_pairs(tmp_path, monkeypatch):
+    """Where demand is removed replication 2 breaks: in one limit of six, and in four of the seven combinations."""
+    simulate, cfg = montecarlo.simulate, configured()
+    removed = cfg["study"]["limits"]["demand"]["removed"]["hiring.occupancy"]
+
+    def breaking(study, seed, luck, *rest):
+        if luck == 2 and study.hiring.occupancy.value == removed:
+            raise ArithmeticError("broken on purpose")
+        return simulate(study, seed, luck, *rest)
+
+    monkeypatch.setattr(montecarlo, "simulate", breaking)
+    assert workflow.run(cfg, "small", tmp_path / "run") == 0
+    run = open_run(tmp_path / "run")
+    said = "5 of 64 counterfactual runs failed; their pairs are left out."  # 6 limits of 6 runs, 7 combinations of 4
+    assert run.summary["answer"].endswith(said)
+    assert all(table["note"].endswith(said) for table in run.summary["tables"])
+    assert {gap["runs"] for gap in content(run)["gaps"]} == {3}
+    assert {one["n"] for limit in content(run)["limits"] for one in limit["differences"]} == {5}
 
 
 @pytest.mark.parametrize(
