@@ -28,11 +28,15 @@ endif
 
 # A published result goes when the new one is there, and not before.
 define publish
-	trap : INT TERM; was=results/.was; for experiment in $(1); do \
-		rm -rf $$was; ! test -e results/$$experiment || mv results/$$experiment $$was; \
-		$(BIN)/sim run experiment=$$experiment out=results/$$experiment || { \
-			rm -rf results/$$experiment; ! test -e $$was || mv $$was results/$$experiment; exit 1; }; \
-	done; rm -rf $$was
+	trap : HUP INT TERM; was=results/.was; mkdir -p $$was; \
+	restore() { rm -rf results/$$1; ! test -e $$was/$$1 || mv $$was/$$1 results; }; \
+	for left in $$(ls $$was); do restore $$left; done; \
+	for experiment in $(1); do \
+		! test -e results/$$experiment || mv results/$$experiment $$was; \
+		$(BIN)/sim run experiment=$$experiment out=results/$$experiment || { restore $$experiment; rmdir $$was; \
+			echo "results/$$experiment is as it was before; what was done of the new one is not kept" >&2; exit 1; }; \
+		rm -rf $$was/$$experiment; \
+	done; rmdir $$was
 endef
 
 .DEFAULT_GOAL := help
@@ -82,8 +86,9 @@ lock: $(READY) ## refresh requirements.lock and bench.lock after a change of pyp
 	@$(LOCK) --extra bench --constraint requirements.lock $(ARGS) --output-file bench.lock pyproject.toml
 
 audit: requirements.lock ## ask PyPI and OSV for known vulnerabilities of what is locked (needs the internet)
-	@$(PYTHON) -m venv --clear .audit && .audit/bin/python -m pip install -qq --disable-pip-version-check pip-audit
-	@.audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock $(ARGS); code=$$?; rm -rf .audit; exit $$code
+	@trap 'rm -rf .audit' EXIT; $(PYTHON) -m venv --clear .audit && \
+		.audit/bin/python -m pip install -qq --disable-pip-version-check pip-audit && \
+		.audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock $(ARGS)
 
 clean: ## remove .venv, caches and builds; results stay
 	@rm -rf $(VENV) .audit build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

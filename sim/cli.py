@@ -48,6 +48,8 @@ def main() -> None:
         _stop(mistake)
     except BrokenPipeError:
         _hush()
+    except MemoryError:
+        _stop(InputError(f"{command}: out of memory"))
     except OSError as error:  # a full disk, a folder that cannot be read or written
         _stop(InputError(f"{error.filename or command}: {why(error)}"))
     except (KeyboardInterrupt, SystemExit) as end:

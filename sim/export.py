@@ -18,6 +18,7 @@ from sim.results.folder import open_run
 from sim.sources import CHECKOUT
 
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
+UNFINISHED = ("parts", "figures.part")
 LICENCE = "https://spdx.org/licenses/MIT"
 KINDS = {
     ".parquet": "application/vnd.apache.parquet",
@@ -81,7 +82,7 @@ def export(path: Path, out: Path) -> None:
     files = {
         name: crate.add_file(file, name, properties=_described(name, manifest), record_size=True)
         for file in sorted(path.rglob("*"))
-        if file.is_file() and (name := file.relative_to(path).as_posix()).partition("/")[0] != "parts"
+        if file.is_file() and (name := file.relative_to(path).as_posix()).partition("/")[0] not in UNFINISHED
     }
     action = crate.add_action(
         software,

@@ -151,6 +151,16 @@ def test_ctrl_c_in_a_multirun_ends_all_of_it(sim, tmp_path, monkeypatch):
     assert "Traceback" not in err
 
 
+def test_out_of_memory_outside_a_run_is_a_line(sim, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("sim.workflow.report", full)
+    monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
+    sim("run", "replications=1", "workers=1", "end=2025-11-30", "goals=none", "out=run")
+    assert sim("report", "run") == (2, "", "report: out of memory\n")
+
+
 @pytest.mark.parametrize("with_run", [True, False], ids=["a run", "another file"])
 def test_a_folder_in_use_is_refused_and_left_alone(sim, tmp_path, with_run):
     (tmp_path / "old").mkdir()

@@ -139,6 +139,16 @@ def test_what_pairing_gains_is_said(sim, runs, tmp_path, undrawn):
     assert f"at least {min(times):.1f})" in line
 
 
+def test_one_pair_cannot_tell(sim, tmp_path, undrawn):
+    for name, places in (("usual", 80), ("slow", 1)):
+        made(tmp_path / name, replications=1, **{"rollout.committee": places})
+    _, out, _ = sim("compare", tmp_path / "usual", tmp_path / "slow", f"out={tmp_path / 'cmp'}")
+    said = {row["name"]: row["in_words"] for row in rows_of(tmp_path / "cmp")}
+    assert said[f"in_evaluation@{DAY}"] == "in evaluation: one pair cannot tell"
+    assert said[f"closed@{DAY}"] == "closed: the same in all 1 pairs"
+    assert "One pair does not tell how much narrower" in out
+
+
 def test_three_runs_and_a_goal(sim, tmp_path, undrawn):
     goal = {"metric": "hubs_open", "level": 45, "by": DAY, "label": "45 hubs open", "source": "assumption"}
     for name, places in (("usual", 80), ("slow", 1), ("slower", 2)):

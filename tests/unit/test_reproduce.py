@@ -382,6 +382,40 @@ def test_a_summary_that_was_changed_is_found(sim, copy):
         assert f"different: summary.json: {path}: {value} there, " in out
 
 
+def test_a_summary_that_is_missing_is_named_and_the_others_are_looked_at(sim, few, copy):
+    (copy / "summary.json").unlink()
+    code, out, _ = sim("reproduce", copy, few, "replications=1", "workers=1")
+    assert code == 4
+    assert "different: summary.json is missing" in out
+    assert "runs: identical" in out
+
+
+def test_a_summary_that_is_no_summary(sim, copy):
+    (copy / "summary.json").write_text("[1]")
+    code, _, err = sim("reproduce", copy, "workers=1")
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert "summary.json: is damaged" in err
+
+
+def test_a_summary_cannot_hide_behind_an_interruption(sim, copy):
+    summary = json.loads((copy / "summary.json").read_text()) | {"answer": "All goals are met."}
+    (copy / "summary.json").write_text(json.dumps(summary))
+    with manifest_of(copy) as manifest:
+        manifest["status"] = "interrupted"
+        del manifest["summary_digest"]
+    code, out, _ = sim("reproduce", copy, "workers=1")
+    assert code == 4
+    assert "different: summary.json: answer: All goals are met. there, " in out
+
+
+def test_a_sweep_without_its_table_of_sites(sim, tmp_path):
+    path = made(tmp_path / "run", replications=2, sweep={"grid": {"rollout.committee": [40, 80]}})
+    (path / "tables" / "sites.parquet").unlink()
+    code, out, _ = sim("reproduce", path, "workers=1")
+    assert code == 0, out
+    assert "summary.json: what the tables in the folder give" in out
+
+
 def test_the_summary_is_computed_anew(sim, few):
     _, out, _ = sim("reproduce", few, "workers=1", "replications=1")
     assert "summary.json: what the tables in the folder give" in out

@@ -58,7 +58,7 @@ def test_what_matters(run):
     assert effects["start.open_hubs"]["mu"] == pytest.approx(3, abs=0.5)
     assert effects["hiring.occupancy"]["mu_star"] == 0
     assert [one["input"] for one in hubs["indices"]] == ["start.open_hubs", "hiring.occupancy"]
-    assert 0 < hubs["luck"]["value"] <= 1  # of so few runs luck may seem to be all
+    assert hubs["luck"]["low"] > 0.1  # within four months it is luck, and by far not the parameters alone
     answer = done.summary["answer"]
     assert answer.startswith("Hubs open on 31 March 2026: ")
     assert "is luck" in answer
