@@ -11,7 +11,7 @@ from scipy.integrate import quad
 from sim.config import compose_config, digest, experiments, plain, read_study
 from sim.model.parameters import OVERRIDDEN, walk
 from sim.sources import CONF, EXPERIMENTS, attainment, comparators, observations
-from tests.helpers import composed, metric, run, study
+from tests.helpers import ROOT, composed, metric, run, study
 
 NAMES = [name for name, _ in experiments()]
 FACT = re.compile(r"\b(?:[A-Z]{1,2}\d{2}|EM-\d{4}-\d{2})\b")
@@ -181,6 +181,13 @@ def test_comparators_stand_on_facts():
     plans = {(row["programme"], row["plan"], row["plan_date"]) for row in rows}
     assert len(plans) == len({row["programme"] for row in rows})  # one plan each
     assert attainment() == {"mean": 0.65, "sd": 0.34, "n": 8, "low": 0.03, "high": 1}
+
+
+def test_the_forecast_starts_from_the_published_calibration():
+    """And `make calibrate` renews both."""
+    states = "results/calibrated/states.json", "conf/data/states.json"
+    published, used = ((ROOT / name).read_bytes() for name in states)
+    assert published == used
 
 
 def test_the_history_records_the_observed_days():
