@@ -4,7 +4,7 @@ import datetime
 import difflib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
 from functools import lru_cache
 from hashlib import sha256
@@ -23,9 +23,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from sim.analysis.costs import names
 from sim.errors import InputError
-from sim.model.distributions import Distribution
 from sim.model.metrics import metrics
-from sim.model.parameters import Group, Parameter, World, allowed_values, walk
+from sim.model.parameters import Group, Parameter, World, walk
 from sim.sources import CONF, EXPERIMENTS, register
 
 STATES = "start.states_file"
@@ -477,7 +476,8 @@ class Study(World):
         return range(self.replications * (number - 1) // of, self.replications * number // of)
 
     @model_validator(mode="after")
-    def _check_study(self) -> "Study":
+    def _check_kind(self) -> "Study":
+        """Whether this kind of study has such a sweep and design; what else it asks for is checked beside it."""
         plan = self.study
         if not isinstance(plan, MonteCarlo | Plans | ValueOfInformation) and self.sweep.combinations() != [{}]:
             raise ValueError(f"sweep should be empty for study.kind={plan.kind}, which is about one world; got one")
@@ -486,79 +486,11 @@ class Study(World):
                 f"design should be random for study.kind={plan.kind}, whose intervals are made for independent runs; "
                 f"got {self.design}"
             )
-        if isinstance(plan, Sensitivity):
-            self._check_names("study.outcomes", plan.outcomes)
-            self._check_drawn(plan.parameters)
-            for path, (low, high) in plan.levers.items():
-                self._check_lever(path, low, high)
-            if self.design != "sensitivity":
-                raise ValueError(f"design should be sensitivity for this kind of study, got {self.design}")
-        elif self.design == "sensitivity":
+        if isinstance(plan, Sensitivity) and self.design != "sensitivity":
+            raise ValueError(f"design should be sensitivity for this kind of study, got {self.design}")
+        if self.design == "sensitivity" and not isinstance(plan, Sensitivity):
             raise ValueError(f"design sensitivity is for study=sensitivity, got study {plan.kind}")
-        if isinstance(plan, Discover):
-            self._check_names("study.goal", [plan.goal], goals_only=True)
-            self._check_drawn(plan.parameters)
-        if isinstance(plan, ValueOfInformation):
-            for name, one in plan.decisions.items():
-                self._check_names(f"study.decisions.{name}.value", one.value)
         return self
-
-    def check_plans(self) -> None:
-        """Whether a study can work: plans for every decision (a scenario knows of no other).
-
-        Raises
-        ------
-        InputError
-            If not, or if what is asked about is no uncertain parameter (a plan may still set it).
-        """
-        if not isinstance(self.study, ValueOfInformation):
-            return
-        try:
-            self._check_drawn(self.study.parameters)
-        except ValueError as error:
-            raise InputError(str(error)) from None
-        names = self.sweep.names()
-        for name, one in self.study.decisions.items():
-            where = f"study.decisions.{name}"
-            for chosen in one.plans:
-                if chosen not in names:
-                    raise InputError(f"{where}.plans: should be of {', '.join(names)} (got {chosen!r})")
-            number = len(one.plans or names)
-            if (number != 1) if one.bar is not None else (number < 2):
-                raise InputError(f"{where}: needs two plans or more to choose from, or one and a bar (got {number})")
-
-    def _check_names(self, where: str, names: Iterable[str], goals_only: bool = False) -> None:
-        known = [*self.goals, *([] if goals_only else metrics(self.systems))]
-        for name in names:
-            if name not in known:
-                near = _nearest(name, known, "")
-                raise ValueError(f"{where}: should be {'' if goals_only else 'a metric or '}one of the goals "
-                                 f"{', '.join(self.goals) or '(none)'}{near}; got {name!r}")  # fmt: skip
-
-    def _check_drawn(self, paths: Iterable[str]) -> None:
-        declared = dict(walk(self))
-        for path in paths:
-            if path not in declared:
-                raise ValueError(f"study.parameters: no such parameter{_nearest(path, list(declared))} (got {path!r})")
-            one = declared[path]
-            if one.spec.per != "run" or not isinstance(one.value, Distribution):
-                why = f"is drawn per {one.spec.per}, which is luck" if one.spec.per != "run" else (
-                    f"is the number {one.value:g} here; give it a distribution, {path}.value=[uniform,...]"
-                )  # fmt: skip
-                raise ValueError(f"study.parameters: {path} {why}")
-
-    def _check_lever(self, path: str, low: float, high: float) -> None:
-        declared = dict(walk(self))
-        if path not in declared:
-            raise ValueError(f"study.levers: no such parameter{_nearest(path, list(declared))} (got {path!r})")
-        spec = declared[path].spec
-        if spec.per != "run":
-            raise ValueError(f"study.levers: {path} is drawn per {spec.per}, which no plan can set")
-        if not spec.low <= low < high <= spec.high:
-            raise ValueError(
-                f"study.levers.{path}: should be two numbers in order, each {allowed_values(spec)} ({spec.unit}); "
-                f"got {low:g} and {high:g}"
-            )
 
     @property
     def judged(self) -> list[datetime.date]:
@@ -611,7 +543,7 @@ def _composition_message(error: Exception, overrides: list[str]) -> str:
         got = next((o.split("=", 1)[1] for o in overrides if o.split("=", 1)[0].lstrip("+~") == key and "=" in o), "")
         if got.startswith("{"):
             return f"{key}: takes no new keys like this; write +{key}={got}, in quotes"
-        return f"{key}: no such key{_nearest(key, known)} (got {got})"
+        return f"{key}: no such key{nearest(key, known)} (got {got})"
     if text.startswith("Error merging override ") and "=[" in text:
         key, value = text.removeprefix("Error merging override ").split("=", 1)
         return f"{key}: is no list; a distribution is written {key}.value={value}"
@@ -680,7 +612,7 @@ def _validation_message(error: dict[str, Any]) -> str:
         parent = _field_names(error["loc"][:-1])
         if path == "experiment":
             return "experiment: the first line of its file should be `# @package _global_` (as in docs/how-to.md)"
-        return f"{path}: no such key{_nearest(str(error['loc'][-1]), parent)} (got {error['input']!r})"
+        return f"{path}: no such key{nearest(str(error['loc'][-1]), parent)} (got {error['input']!r})"
     if error["type"] == "missing":
         return f"{path}: is missing"
     got = error["input"]
@@ -702,7 +634,7 @@ def _field_names(path: tuple[Any, ...]) -> list[str]:
     return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
 
 
-def _nearest(key: str, known: list[str], otherwise: str = "; `sim parameters` lists them") -> str:
+def nearest(key: str, known: list[str], otherwise: str = "; `sim parameters` lists them") -> str:
     """Hint at the known key that is most like a misspelt one."""
     close = difflib.get_close_matches(key, known, 1, 0.6)
     if not close:  # the right name in the wrong group
@@ -743,8 +675,6 @@ def scenarios(cfg: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]
     cfg = resolve(cfg)
     study = read_study(cfg)
     sweep = study.sweep
-    _check_plans(study)
-    study.check_plans()
     places = {key: where for where, key, _ in sweep.named_values()}
     for key, where in places.items():
         if key.split(".")[0] not in SWEPT and key not in ("start.open_hubs", STATES):
@@ -766,23 +696,12 @@ def scenarios(cfg: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]
     return expanded
 
 
-def _check_plans(study: Study) -> None:
-    """A study of plans needs plans, worlds and a goal."""
-    if isinstance(study.study, Plans):
-        for name in study.study.goals:
-            if name not in study.goals:
-                raise InputError(f"study.goals: should be some of {', '.join(study.goals)} (got {name!r})")
-        sizes = {kind: len(packages) for kind, packages in study.sweep.packages.items()}
-        if list(sizes) != ["plan", "world"] or sizes["plan"] < 2 or not sizes["world"]:
-            raise InputError(f"sweep.packages: should be {{plan: at least two, world: at least one}} (got {sizes})")
-
-
 def _assign(cfg: dict[str, Any], key: str, value: Any, where: str) -> None:
     *parents, name = key.split(".")
     level: Any = cfg
     for part in (*parents, name):
         if not isinstance(level, dict) or part not in level:
-            raise InputError(f"{where}: no such key{_nearest(key, dotted_keys(cfg))}")
+            raise InputError(f"{where}: no such key{nearest(key, dotted_keys(cfg))}")
         parent, level = level, level[part]
     parent[name] = value
 

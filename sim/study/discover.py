@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +14,8 @@ from sim.config import Discover, Study
 from sim.errors import InputError
 from sim.figures.style import write_csv
 from sim.results.folder import Run, write_json
-from sim.study.outcomes import inputs, meaning, missing, outcome, said
+from sim.study.nested import Sub
+from sim.study.outcomes import check_drawn, check_names, inputs, meaning, missing, outcome, said
 
 HALF_SAMPLES = 20
 FEWEST = 20
@@ -25,7 +24,15 @@ CHANCE = 0.05
 Measured = dict[str, Any]
 
 
-def finish(run: Run, study: Study, sub: Callable[[dict[str, Any], str, Path], int]) -> dict[str, Any]:
+def check(config: dict[str, Any], study: Study) -> None:
+    """Find mistakes in goal and parameters before anything is run."""
+    plan = study.study
+    assert isinstance(plan, Discover)
+    check_names(study, "study.goal", [plan.goal], goals_only=True)
+    check_drawn(study, plan.parameters)
+
+
+def finish(run: Run, study: Study, sub: Sub) -> dict[str, Any]:
     """Find boxes on the runs with even numbers and check them on the others; leaves boxes.json and boxes.csv."""
     plan = study.study
     assert isinstance(plan, Discover)

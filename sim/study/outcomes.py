@@ -11,8 +11,36 @@ from sim.analysis import words
 from sim.analysis.goals import read_goals
 from sim.analysis.intervals import Floats
 from sim.analysis.tables import met
-from sim.config import Study
+from sim.config import Study, nearest
+from sim.errors import InputError
+from sim.model.distributions import Distribution
+from sim.model.metrics import metrics
 from sim.model.parameters import walk
+
+
+def check_names(study: Study, where: str, names: Iterable[str], goals_only: bool = False) -> None:
+    """Refuse what is neither a goal nor a metric."""
+    known = [*study.goals, *([] if goals_only else metrics(study.systems))]
+    for name in names:
+        if name not in known:
+            raise InputError(
+                f"{where}: should be {'' if goals_only else 'a metric or '}one of the goals "
+                f"{', '.join(study.goals) or '(none)'}{nearest(name, known, '')}; got {name!r}"
+            )
+
+
+def check_drawn(study: Study, paths: Iterable[str]) -> None:
+    """Refuse what is no uncertain parameter."""
+    declared = dict(walk(study))
+    for path in paths:
+        if path not in declared:
+            raise InputError(f"study.parameters: no such parameter{nearest(path, list(declared))} (got {path!r})")
+        one = declared[path]
+        if one.spec.per != "run":
+            raise InputError(f"study.parameters: {path} is drawn per {one.spec.per}, which is luck")
+        if not isinstance(one.value, Distribution):
+            how = f"give it a distribution, {path}.value=[uniform,...]"
+            raise InputError(f"study.parameters: {path} is the number {one.value:g} here; {how}")
 
 
 def outcome(rows: Any, study: Study, name: str) -> Floats:

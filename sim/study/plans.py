@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from operator import itemgetter
-from pathlib import Path
 from typing import Any
 
 from sim.analysis import words
@@ -14,10 +12,23 @@ from sim.analysis.summary import summarise_scenarios
 from sim.analysis.sweep import level
 from sim.analysis.tables import finished, of_scenario
 from sim.config import Plans, Study
+from sim.errors import InputError
 from sim.results.folder import Run, json_safe
+from sim.study.nested import Sub
 
 
-def finish(run: Run, study: Study, _: Callable[[dict[str, Any], str, Path], int]) -> dict[str, Any]:
+def check(config: dict[str, Any], study: Study) -> None:
+    """A study of plans needs plans, worlds and a goal."""
+    assert isinstance(study.study, Plans)
+    for name in study.study.goals:
+        if name not in study.goals:
+            raise InputError(f"study.goals: should be some of {', '.join(study.goals)} (got {name!r})")
+    sizes = {kind: len(packages) for kind, packages in study.sweep.packages.items()}
+    if list(sizes) != ["plan", "world"] or sizes["plan"] < 2 or not sizes["world"]:
+        raise InputError(f"sweep.packages: should be {{plan: at least two, world: at least one}} (got {sizes})")
+
+
+def finish(run: Run, study: Study, sub: Sub) -> dict[str, Any]:
     """Judge every plan in every world, and return the summary; scenario = plan x worlds + world.
 
     In the summary, `cells` has a row a goal, plan and world, `plans` one a goal and plan: its worst world and its

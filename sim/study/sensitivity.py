@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,13 +11,14 @@ from sim.analysis.intervals import Estimate, Floats, mean
 from sim.analysis.sensitivity import Indices, Rank, more, morris, ranking, sobol
 from sim.analysis.tables import finished
 from sim.config import Sensitivity as Plan
-from sim.config import Study
+from sim.config import Study, nearest
 from sim.errors import InputError
 from sim.figures.style import write_csv
-from sim.model.parameters import STATE
+from sim.model.parameters import STATE, allowed_values, walk
 from sim.results.folder import Run, json_safe, write_json
 from sim.study.design import LEAST_ROUNDS, TORNADO, Sensitivity
-from sim.study.outcomes import about, amount, outcome, said
+from sim.study.nested import Sub
+from sim.study.outcomes import about, amount, check_drawn, check_names, outcome, said
 
 NAMED = 3
 """How many inputs are named in the answer."""
@@ -30,7 +29,13 @@ LEAST = 0.01
 
 
 def check(config: dict[str, Any], study: Study) -> None:
-    """Refuse too few replications; a part of them may be run again all the same."""
+    """Find mistakes in outcomes, parameters and levers; too few replications may still be a part that is run again."""
+    plan = study.study
+    assert isinstance(plan, Plan)
+    check_names(study, "study.outcomes", plan.outcomes)
+    check_drawn(study, plan.parameters)
+    for path, (low, high) in plan.levers.items():
+        _check_lever(study, path, low, high)
     least = LEAST_ROUNDS * Sensitivity(study).size
     if study.replications < least and study.only is None:
         raise InputError(
@@ -39,7 +44,21 @@ def check(config: dict[str, Any], study: Study) -> None:
         )
 
 
-def finish(run: Run, study: Study, sub: Callable[[dict[str, Any], str, Path], int]) -> dict[str, Any]:
+def _check_lever(study: Study, path: str, low: float, high: float) -> None:
+    declared = dict(walk(study))
+    if path not in declared:
+        raise InputError(f"study.levers: no such parameter{nearest(path, list(declared))} (got {path!r})")
+    spec = declared[path].spec
+    if spec.per != "run":
+        raise InputError(f"study.levers: {path} is drawn per {spec.per}, which no plan can set")
+    if not spec.low <= low < high <= spec.high:
+        raise InputError(
+            f"study.levers.{path}: should be two numbers in order, each {allowed_values(spec)} ({spec.unit}); "
+            f"got {low:g} and {high:g}"
+        )
+
+
+def finish(run: Run, study: Study, sub: Sub) -> dict[str, Any]:
     """Analyse every outcome; leaves sensitivity.json and tables of indices, effects and swings behind."""
     plan = study.study
     assert isinstance(plan, Plan)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +10,12 @@ from sim.analysis import words
 from sim.analysis.intervals import Floats, mean
 from sim.analysis.tables import finished, of_scenario
 from sim.analysis.value_of_information import EVERYTHING, Worth, evppi
-from sim.config import Decision, Study, ValueOfInformation
+from sim.config import Decision, Study, ValueOfInformation, read_study, scenarios
+from sim.errors import InputError
 from sim.figures.style import write_csv
 from sim.results.folder import Run, write_json
-from sim.study.outcomes import inputs, meaning, worth
+from sim.study.nested import Sub
+from sim.study.outcomes import check_drawn, check_names, inputs, meaning, worth
 
 FEWEST = 50
 """Regressions on fewer runs say nothing."""
@@ -23,7 +23,28 @@ NAMED = 3
 NO_GO = "not going ahead"
 
 
-def finish(run: Run, study: Study, sub: Callable[[dict[str, Any], str, Path], int]) -> dict[str, Any]:
+def check(config: dict[str, Any], study: Study) -> None:
+    """Find mistakes in what is asked about and in the decisions; each needs plans, and its outcomes in all of them."""
+    plan = study.study
+    assert isinstance(plan, ValueOfInformation)
+    check_drawn(study, plan.parameters)  # as things are: a plan may still set it
+    names = study.sweep.names()
+    for name, one in plan.decisions.items():
+        where = f"study.decisions.{name}"
+        check_names(study, f"{where}.value", one.value)
+        for chosen in one.plans:
+            if chosen not in names:
+                raise InputError(f"{where}.plans: should be of {', '.join(names)} (got {chosen!r})")
+        number = len(one.plans or names)
+        if (number != 1) if one.bar is not None else (number < 2):
+            raise InputError(f"{where}: needs two plans or more to choose from, or one and a bar (got {number})")
+    for name, (_, variant) in zip(names, scenarios(config), strict=True):
+        world = read_study(variant)  # a plan may do without a system, and so without its metrics
+        for decision, one in plan.decisions.items():
+            check_names(world, f"sweep, scenario {name}: study.decisions.{decision}.value", one.value)
+
+
+def finish(run: Run, study: Study, sub: Sub) -> dict[str, Any]:
     """Value every input for every decision; leaves value_of_information.json and .csv behind."""
     plan = study.study
     assert isinstance(plan, ValueOfInformation)

@@ -5,7 +5,6 @@ import csv
 import numpy as np
 import pytest
 
-from sim.config import scenarios
 from sim.errors import InputError
 from sim.results.folder import open_run
 from sim.workflow import run
@@ -95,7 +94,8 @@ def test_figures_and_the_tidy_table(finished):
         ({"packages": {}}, "sweep.packages: should be {plan: at least two, world:"),
     ],
 )
-def test_what_is_no_study_of_plans(wrong, words):
+def test_what_is_no_study_of_plans(wrong, words, tmp_path):
     with pytest.raises(InputError) as caught:
-        scenarios(asked(**wrong))
+        run(asked(**wrong), "plans", tmp_path / "run")
     assert str(caught.value).startswith(words)
+    assert not (tmp_path / "run").exists()
