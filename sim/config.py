@@ -681,7 +681,8 @@ def scenarios(cfg: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]
             raise InputError(f"{where}: should begin with one of {', '.join(SWEPT)}, or be start.open_hubs or {STATES}")
     expanded = []
     for name, overrides in zip(sweep.names(), sweep.combinations(), strict=True):
-        variant = json.loads(json.dumps(cfg)) | {"sweep": {}}
+        variant = json.loads(json.dumps(cfg | {"sweep": {}, "start": cfg["start"] | {"states": []}}))
+        variant["start"]["states"] = cfg["start"]["states"]
         for key, value in sorted(overrides.items(), key=lambda one: one[0] not in GROUPS):  # groups, then keys in them
             if key in GROUPS:
                 value = sweep.options[key][value]

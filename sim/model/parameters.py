@@ -10,6 +10,7 @@ in conf/ for the reader and must agree with the declarations here.
 
 import datetime
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from itertools import chain
 from math import inf, nan
@@ -17,7 +18,15 @@ from types import SimpleNamespace
 from typing import Any, Literal, NamedTuple
 from zlib import crc32
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
 from sim.model import distributions
 from sim.model.distributions import POSITIVE, Distribution
@@ -193,6 +202,10 @@ class Known(Group):
         return self
 
 
+_READ: list[tuple[Any, list[Known]]] = []
+"""States as they were given and as they were read, the last time."""
+
+
 class Start(Group):
     """The initial state: what is known on the start date.
 
@@ -211,6 +224,16 @@ class Start(Group):
     states: list[Known]
     states_source: str
     prior: dict[str, list[Any]]
+
+    @field_validator("states", mode="wrap")
+    @classmethod
+    def _read_states(cls, given: Any, read: ValidatorFunctionWrapHandler) -> list[Known]:
+        """Read states once that scenario after scenario has: they are larger than all the rest."""
+        if _READ and _READ[0][0] == given:
+            return _READ[0][1]
+        copy, states = deepcopy(given), read(given)
+        _READ[:] = [(copy, states)]
+        return states
 
     @model_validator(mode="after")
     def _check(self) -> "Start":
