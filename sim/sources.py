@@ -4,6 +4,7 @@ import csv
 import json
 import re
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ EXPERIMENTS = _find("experiments")
 CHECKOUT = _HERE.parent if (_HERE.parent / "pyproject.toml").is_file() else None
 
 
+@cache
 def register() -> None:
     """Make each experiments/NAME.yaml the Hydra option experiment=NAME, and give configurations two resolvers.
 

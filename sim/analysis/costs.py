@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 OPERATORS: dict[type, Callable[..., float]] = {
@@ -34,9 +35,10 @@ class Line(NamedTuple):
     source: str
 
 
-def names(formula: str) -> set[str]:
+@cache
+def names(formula: str) -> frozenset[str]:
     """Names in a formula, or ValueError if it is none."""
-    return {node.id for node in ast.walk(_parse(formula)) if isinstance(node, ast.Name)}
+    return frozenset(node.id for node in ast.walk(_parse(formula)) if isinstance(node, ast.Name))
 
 
 def evaluate(formula: str, values: Values) -> float:
@@ -68,6 +70,7 @@ def total(lines: list[Line]) -> float:
     return sum(line.cost for line in lines)
 
 
+@cache
 def _parse(formula: str) -> ast.Expression:
     try:
         tree = ast.parse(formula, mode="eval")

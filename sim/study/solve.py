@@ -36,10 +36,10 @@ def check(config: dict[str, Any], study: Study) -> None:
             if wrong := mistake(config, lever.overrides(number)):
                 raise InputError(f"study.levers.{name}.values.{number} ({lever.values[number]:g}): {wrong}")
     try:
-        each = [_cost(study, plan, point) for point in grid(_sizes(plan))]
+        each = np.array([_cost(study, plan, point) for point in grid(_sizes(plan))])
         if not np.isfinite(each).all():
             raise ValueError("the cost of some plan is no finite number")
-        if not np.isfinite(_costs(study, plan)).any():
+        if plan.budget is not None and (each > plan.budget + 1e-9).all():
             raise ValueError(f"no plan costs as little as the budget of Rs {plan.budget:g} million")
     except ValueError as error:
         raise InputError(f"study: {error}") from None
