@@ -23,6 +23,7 @@ from scipy.special import ndtri
 from sim.analysis.intervals import Estimate, Floats, mean
 
 CERTAIN = 0.95
+TAILS = (0.025, 0.975)
 NONE = Estimate(nan, nan, nan, 0)
 
 
@@ -92,9 +93,6 @@ def sobol(a: Floats, b: Floats, ab: Floats, resamples: int, rng: np.random.Gener
         [_estimate(*one, rows) for one in zip(t, t_low, t_high, strict=True)],
         luck, centre, sd, again,
     )  # fmt: skip
-
-
-TAILS = (0.025, 0.975)
 
 
 def _estimate(value: float, low: float, high: float, n: int) -> Estimate:

@@ -19,6 +19,7 @@ from scipy.interpolate import BSpline
 from scipy.special import stdtr
 
 from sim.analysis.intervals import Floats
+from sim.analysis.sensitivity import TAILS
 
 DEGREES = (1, 2, 3, 4, 5)
 """Columns that a regression may have besides the constant: a line, a parabola, then cubic splines."""
@@ -137,7 +138,7 @@ def evppi(inputs: Mapping[str, Floats], values: Floats, resamples: int, rng: np.
         again = np.array([gain(design, values, weight) for weight in weights])
         bias = float(again.mean()) - raw
         nothing = 1e-9 * float(np.ptp(values))  # what rounding leaves of a value of 0
-        inner = np.quantile(again, [0.025, 0.975])
+        inner = np.quantile(again, TAILS)
         low, high = min(inner[0], 2 * raw - inner[1]), max(inner[1], 2 * raw - inner[0])
         fitted = design @ np.linalg.lstsq(design, values, rcond=None)[0]
         changes = float(np.mean(fitted.argmax(axis=1) != chosen))

@@ -187,6 +187,16 @@ def luck_can_be_found_out(patch):
     patch.setattr(value_of_information, "gain", lambda x, v, w=None: v.max(axis=1).mean() - v.mean(axis=0).max())
 
 
+@fault("intervals of Sobol indices are of 80%", "15 points", "sobol_intervals")
+def narrow_indices(patch):
+    patch.setattr(sensitivity, "TAILS", (0.1, 0.9))
+
+
+@fault("intervals of the worth of knowing are of 80%", "15 points", "worth_intervals")
+def narrow_worth(patch):
+    patch.setattr(value_of_information, "TAILS", (0.1, 0.9))
+
+
 @fault("a box is compared with shuffled outcomes that are too rare", "half of the cases", "boxes_of_nothing")
 def lenient_boxes(patch):
     def halved(x, y, share, least, coverage):

@@ -6,18 +6,7 @@ from scipy import stats
 from sim.analysis import discover, sensitivity
 from sim.analysis import value_of_information as voi
 from tests.verification.alarms import check, dots, in_order, mean_of, rng
-
-
-def _sum_with_luck(key, rows=512):
-    """Runs of one random design."""
-    r = rng(901, key)
-    a, b = r.standard_normal((2, rows, 3))
-    shared = np.sqrt(8) * r.standard_normal((rows, 2))
-
-    def runs(x):
-        return (x @ [2.0, 1.0, 0.0])[:, None] + shared + np.sqrt(2) * r.standard_normal((rows, 2))
-
-    return runs(a), runs(b), np.array([runs(np.where(np.arange(3) == i, b, a)) for i in range(3)])
+from tests.verification.synthetic import sum_with_luck
 
 
 @check
@@ -32,7 +21,7 @@ def indices_without_luck(level):
 
     False alarm: 2e-4.
     """
-    found = [sensitivity.sobol(*_sum_with_luck(key), 100, rng(902, key)) for key in range(400)]
+    found = [sensitivity.sobol(*sum_with_luck(key), 100, rng(902, key)) for key in range(400)]
     names = [f"{kind} {name}" for kind in ("first", "total") for name in "ABC"]
     each = np.array([[one.value for one in (*f.first, *f.total)] for f in found])
     theory = [0.8, 0.2, 0.0] * 2
