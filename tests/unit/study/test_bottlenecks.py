@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from sim import workflow
+from sim import figures, workflow
 from sim.config import compose_config, plain
 from sim.errors import InputError
 from sim.results.folder import open_run
@@ -96,6 +96,7 @@ def test_counterfactual_runs_that_fail_are_counted_and_left_out_with_their_pairs
             raise ArithmeticError("broken on purpose")
         return simulate(study, seed, luck, *rest)
 
+    monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
     monkeypatch.setattr(montecarlo, "simulate", breaking)
     assert workflow.run(cfg, "small", tmp_path / "run") == 0
     run = open_run(tmp_path / "run")

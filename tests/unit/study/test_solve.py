@@ -38,6 +38,8 @@ def configured(level=60, end="2026-12-31", **study):
     cfg = plain(compose_config(["experiment=what_it_takes", f"end={end}", "workers=1", "replications=8"]))
     cfg["goals"] = {"hubs": cfg["goals"]["hubs_250"] | {"level": level, "by": end, "label": f"{level} hubs open"}}
     cfg["rollout"]["committee"]["value"] = 1
+    cfg["hiring"]["round_days"]["value"] = 365  # no goal or cost here asks who works in the hubs
+    cfg["outages"]["frequency"]["value"] = 0
     costs = cfg["study"]["costs"] | {"items": ITEMS}
     cfg["study"] |= {"goal": "hubs", "target": 0.5, "levers": deepcopy(LEVERS), "costs": costs, **SMALL} | study
     return cfg
