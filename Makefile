@@ -61,7 +61,7 @@ verify: $(READY) ## the whole statistical verification suite
 verify-short: $(READY) ## the quick part of it
 	@$(BIN)/python -m pytest tests/verification -m short $(ARGS)
 
-verify-docs: $(READY) ## make docs/verification.md anew: every check with its picture, and the tables (about 4 minutes)
+verify-docs: $(READY) ## make docs/verification.md anew: every check with its picture, and the tables (about 20 minutes)
 	@$(BIN)/python -m tests.verification.docs
 
 check-results: $(READY) ## run the first replications of each published result again: do they still come out the same?
