@@ -56,10 +56,10 @@ test: $(READY) ## style, types and tests; ARGS goes to pytest
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 verify: $(READY) ## the whole statistical verification suite
-	@$(BIN)/python -m pytest tests/verification $(ARGS)
+	@$(BIN)/python -m pytest -n 2 tests/verification $(ARGS)
 
 verify-short: $(READY) ## the quick part of it
-	@$(BIN)/python -m pytest tests/verification -m short $(ARGS)
+	@$(BIN)/python -m pytest -n 2 tests/verification -m short $(ARGS)
 
 verify-docs: $(READY) ## make docs/verification.md anew: every check with its picture, and the tables (about 20 minutes)
 	@$(BIN)/python -m tests.verification.docs

@@ -9,7 +9,7 @@ from PIL import Image
 
 from sim.figures.style import styled
 from tests.helpers import ROOT
-from tests.verification.alarms import BUDGET, CHECKS, load, run
+from tests.verification.alarms import BUDGET, CHECKS, MODULES, load, run
 from tests.verification.faults import FAULTS
 
 PAGE = ROOT / "docs/verification.md"
@@ -17,6 +17,7 @@ PICTURES = PAGE.parent / "verification"
 GROUPS = {
     "engine": "The engine: queues",
     "pipeline": "Calls, rollout, money and closing",
+    "restart": "States to begin with",
     "hiring": "Hiring",
     "people": "Hiring against a model of every person",
     "exports": "Exports",
@@ -53,6 +54,7 @@ def table(head, rows):
 
 def main():
     load()
+    assert set(GROUPS) == set(MODULES)
     levels = {}
     for name in CHECKS:
         print(name, flush=True)
