@@ -142,7 +142,7 @@ def narrowing(found: Sequence[Difference]) -> str:
     if not times:
         alike = all(not one.difference for one in found if not one.is_goal)
         return (
-            "Nothing differs." if alike else "One pair does not tell how much narrower the same luck makes intervals."
+            "Nothing differs." if alike else "These pairs do not tell how much narrower intervals are on the same luck."
         )
     middle = median(times)
     if middle <= 1:

@@ -18,6 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -164,9 +165,8 @@ def new_figure(width: float, height: float, run: Run, caption: str) -> Figure:
     below = (len(lines) + 0.8) * _LINE / height
     _captions[figure] = (caption, below)
     engine = figure.get_layout_engine()
-    assert engine is not None
-    # the base class of layout engines has no such argument, the constrained one used here has
-    engine.set(rect=(0.005, below, 0.99, 0.995 - below))  # type: ignore[call-arg]
+    assert isinstance(engine, ConstrainedLayoutEngine)
+    engine.set(rect=(0.005, below, 0.99, 0.995 - below))
     return figure
 
 
@@ -286,7 +286,8 @@ def _settle(figure: Figure) -> None:
     for axes in figure.axes:
         x, y, width, height = (round(value, 5) for value in axes.get_position(original=True).bounds)
         axes.set_position((x, y, width, height))
-    if title := figure._suptitle:  # type: ignore[attr-defined]  # (matplotlib has no other way to it)
+    # matplotlib hands out the words of a figure's title, but not the title itself, and its types leave this name out
+    if title := figure._suptitle:  # type: ignore[attr-defined]
         x, y = (round(value, 5) for value in title.get_position())
         title.set_position((x, y))
 

@@ -74,7 +74,8 @@ def parameter(
     """Declare a parameter of a `Group`. Some units bound it without being told."""
     high = min(high, MOST.get(unit, ANYTHING))
     # pydantic types this as JSON, but keeps any object; nothing here is written as a JSON schema
-    return Field(json_schema_extra={"spec": Spec(about, unit, per, low, high, whole)})  # type: ignore[dict-item]
+    declared: dict[str, Any] = {"spec": Spec(about, unit, per, low, high, whole)}
+    return Field(json_schema_extra=declared)
 
 
 class Group(BaseModel):
@@ -92,8 +93,8 @@ class Group(BaseModel):
 def spec_of(group: type[BaseModel], field: str) -> Spec | None:
     """Declaration of a group's field, or None if the field is no parameter."""
     extra = group.model_fields[field].json_schema_extra
-    # see `parameter`: the object kept under "spec" is a Spec
-    return extra["spec"] if isinstance(extra, dict) and "spec" in extra else None  # type: ignore[return-value]
+    spec: Any = extra.get("spec") if isinstance(extra, dict) else None  # see `parameter`
+    return spec if isinstance(spec, Spec) else None
 
 
 def read(raw: Any, spec: Spec) -> Parameter:

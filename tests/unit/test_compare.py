@@ -146,7 +146,7 @@ def test_one_pair_cannot_tell(sim, tmp_path, undrawn):
     said = {row["name"]: row["in_words"] for row in rows_of(tmp_path / "cmp")}
     assert said[f"in_evaluation@{DAY}"] == "in evaluation: one pair cannot tell"
     assert said[f"closed@{DAY}"] == "closed: the same in all 1 pairs"
-    assert "One pair does not tell how much narrower" in out
+    assert "These pairs do not tell how much narrower" in out
 
 
 def test_three_runs_and_a_goal(sim, tmp_path, undrawn):

@@ -357,15 +357,15 @@ def stopped_means(level):
     return at_least(level)
 
 
-def at_least(level):
-    """Coverage by row of the table, which should not be below the nominal one."""
+def at_least(level, line="nominal: at least"):
+    """Coverage by row of the table, beside the nominal one, which `line` says what it is for."""
 
     def draw(ax):
         rules = dict.fromkeys(name for name, *_ in level.rows)
         for rule, colour in zip(rules, (BLUE, VERMILLION), strict=True):
             here = [(what, share) for name, what, _, _, share, _ in level.rows if name == rule]
             ax.plot(*zip(*here, strict=True), "o", color=colour, label=rule.partition(",")[0])
-        ax.axhline(NOMINAL, color=GREY, lw=0.8, ls=":", label="nominal: at least")
+        ax.axhline(NOMINAL, color=GREY, lw=0.8, ls=":", label=line)
         ax.set(ylabel="coverage", ylim=(0.9, 1.002))
 
     return draw
@@ -391,7 +391,7 @@ def sobol_intervals(level):
             each = [*found.first, *found.total, found.luck]
             covered.append([one.low <= true <= one.high for one, true in zip(each, theory, strict=True)])
         below(level, np.array(covered), names, n, f"{n} rows, Sobol index")
-    return at_least(level)
+    return at_least(level, "nominal")
 
 
 @check
@@ -418,7 +418,7 @@ def worth_intervals(level):
                 row.append(one.low <= worth <= one.high)
             covered.append(row)
         below(level, np.array(covered), [f"spread {s}" for s in spreads], n, f"{n} runs, worth of knowing")
-    return at_least(level)
+    return at_least(level, "nominal")
 
 
 def below(level, covered, names, n, name):
