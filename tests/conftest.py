@@ -1,5 +1,7 @@
 """Settings of the whole suite."""
 
+import signal
+
 from hypothesis import HealthCheck, settings
 
 # The same examples every time, whatever the machine and its load; nothing is kept on disk.
@@ -7,3 +9,7 @@ settings.register_profile(
     "repeatable", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("repeatable")
+
+# A shell that starts the suite in the background lets it ignore Ctrl-C, and with it every run that a test interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
