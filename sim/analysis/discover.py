@@ -57,7 +57,20 @@ def measure(box: Box, x: Floats, y: Mask) -> Measures:
     return Measures(proportion(hits, int(y.sum())), proportion(hits, int(inside.sum())), float(inside.mean()))
 
 
-def peel(x: Floats, y: Mask, share: float, least: float) -> list[Box]:
+class Peel(NamedTuple):
+    """A box of a peeling trajectory, the runs in it, and how many of these are of interest."""
+
+    box: Box
+    runs: int
+    hits: int
+
+
+def ascending(x: Floats) -> NDArray[np.intp]:
+    """For each input the rows of `x`, shape (n, inputs), in the order of its values; shape (inputs, n)."""
+    return np.argsort(x.T, axis=1, kind="stable")
+
+
+def peel(x: Floats, y: Mask, share: float, least: float, order: NDArray[np.intp] | None = None) -> list[Peel]:
     """The peeling trajectory: from the box of everything inwards, a share of the runs in the box at a time.
 
     Parameters
@@ -68,57 +81,57 @@ def peel(x: Floats, y: Mask, share: float, least: float) -> list[Box]:
         Runs of interest.
     share, least : float
         Share of the box that a step peels off (more where values are tied), and share of all runs a box must keep.
+    order : ndarray of int, shape (inputs, n), optional
+        `ascending` of `x`, for who peels the same inputs more than once.
     """
-    box = Box(np.tile([-np.inf, np.inf], (x.shape[1], 1)))
-    path = [box]
-    inside = np.arange(len(y))
-    while True:
-        best = _step(x[inside], y[inside], share, least * len(y))
-        if best is None:
-            return path
+    order = ascending(x) if order is None else order
+    values = np.take_along_axis(x.T, order, axis=1)
+    limits = np.tile([-np.inf, np.inf], (x.shape[1], 1))
+    path = [Peel(Box(limits), len(y), int(y.sum()))]
+    inside = np.ones(len(y), bool)
+    while (best := _step(values, y[order], share, least * len(y))) is not None:
         index, side, limit = best
-        limits = box.limits.copy()
+        limits = limits.copy()
         limits[index, side] = limit
-        box = Box(limits)
-        inside = inside[box.holds(x[inside])]
-        path.append(box)
+        inside &= x[:, index] > limit if side == 0 else x[:, index] < limit
+        stay = inside[order]
+        order, values = order[stay].reshape(len(order), -1), values[stay].reshape(len(order), -1)
+        path.append(Peel(Box(limits), order.shape[1], int(y[inside].sum())))
+    return path
 
 
-def _step(x: Floats, y: Mask, share: float, least: float) -> tuple[int, int, float] | None:
-    """Input, side and limit of the peel that gains most density for each run lost; None if none is allowed."""
-    n = len(y)
+def _step(values: Floats, y: Mask, share: float, least: float) -> tuple[int, int, float] | None:
+    """Input, side and limit of the peel that gains most density for each run lost; None if none is allowed.
+
+    Both arrays have a row an input, its values ascending and the outcomes of the same runs.
+    """
+    rows, n = np.arange(len(values)), values.shape[1]
     k = max(1, int(share * n))
-    if n - k < least or y.all():
+    if n - k < least or not len(values) or y[0].all():
         return None
-    order = np.argsort(x, axis=0, kind="stable")
-    values = np.take_along_axis(x, order, axis=0)
-    below = np.vstack([np.zeros(x.shape[1]), np.cumsum(y[order], axis=0)])
-    density, best, found = y.mean(), -np.inf, None
-    for index in range(x.shape[1]):
-        column = values[:, index]
-        for side in (0, 1):
-            if side == 0:
-                cut = int(np.searchsorted(column, column[k - 1], "right"))  # how many are peeled off below
-                kept, hits = n - cut, below[n, index] - below[cut, index]
-            else:
-                cut = int(np.searchsorted(column, column[n - k], "left"))  # how many are kept below
-                kept, hits = cut, below[cut, index]
-            if kept < least or kept in (0, n):
-                continue
-            gain = (hits / kept - density) / (n - kept)
-            if gain > best:
-                best, found = gain, (index, side, float(column[cut - 1] + column[cut]) / 2)
-    return found
+    hits = np.zeros((len(values), n + 1))
+    np.cumsum(y, axis=1, out=hits[:, 1:])
+    off = np.sum(values <= values[:, k - 1 : k], axis=1)  # so many are peeled off below, or
+    kept = np.sum(values < values[:, n - k : n - k + 1], axis=1)  # kept below
+    left = np.column_stack([n - off, kept])
+    cases = np.column_stack([hits[:, n] - hits[rows, off], hits[rows, kept]])
+    allowed = (left >= least) & (left > 0) & (left < n)
+    if not allowed.any():
+        return None
+    gain = np.full(left.shape, -np.inf)
+    gain[allowed] = (cases[allowed] / left[allowed] - hits[0, n] / n) / (n - left[allowed])
+    index, side = divmod(int(np.argmax(gain)), 2)
+    cut = int((off, kept)[side][index])
+    return index, side, float(values[index, cut - 1] + values[index, cut]) / 2
 
 
-def densest(path: list[Box], x: Floats, y: Mask, coverage: float) -> Box:
+def densest(path: list[Peel], coverage: float) -> Peel:
     """The densest box of a trajectory that still covers so much of the cases."""
-    each = [(measure(box, x, y), box) for box in path]
-    return max(((one.density.value, box) for one, box in each if one.coverage.value >= coverage), key=_first)[1]
+    return max((one for one in path if one.hits / path[0].hits >= coverage), key=_density)
 
 
-def _first(pair: tuple[float, Box]) -> float:
-    return pair[0]
+def _density(one: Peel) -> float:
+    return one.hits / one.runs
 
 
 def find(x: Floats, y: Mask, share: float, least: float, coverage: float) -> Box:
@@ -130,7 +143,7 @@ def find(x: Floats, y: Mask, share: float, least: float, coverage: float) -> Box
     inputs = np.arange(x.shape[1])
     while inputs.size:
         z = x[:, inputs]
-        box = densest(peel(z, y, share, least), z, y, coverage)
+        box = densest(peel(z, y, share, least), coverage).box
         limits = quasi_p(box, z, y)
         poor = sorted((i for i, p in limits.items() if p > INSIGNIFICANT), key=lambda i: -limits[i])
         dropped = poor[: -(-len(poor) // 2)]
@@ -166,8 +179,10 @@ def chance(
     Permutation test (Phipson and Smyth 2010, Stat. Appl. Genet. Mol. Biol. 9): never below 1 / (times + 1).
     """
 
+    order = ascending(x)
+
     def highest(y: Mask) -> float:
-        return measure(densest(peel(x, y, share, least), x, y, coverage), x, y).density.value
+        return _density(densest(peel(x, y, share, least, order), coverage))
 
     seen = highest(y)
     return (1 + sum(highest(rng.permutation(y)) >= seen for _ in range(times))) / (times + 1)

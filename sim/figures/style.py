@@ -282,7 +282,7 @@ def save(figure: Figure, folder: Path, name: str, run: Run, columns: Mapping[str
 def _settle(figure: Figure) -> None:
     """Lay the figure out for good, on round numbers: the last digits of the layout differ from time to time."""
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    figure.set_layout_engine(None)  # "none" leaves a stand-in, for which every file would be drawn twice
     for axes in figure.axes:
         x, y, width, height = (round(value, 5) for value in axes.get_position(original=True).bounds)
         axes.set_position((x, y, width, height))
@@ -295,7 +295,7 @@ def _settle(figure: Figure) -> None:
 def _save_png(figure: Figure, file: Path, metadata: dict[str, str]) -> None:
     """Write the figure in 256 colours, which is all that plots need and a third of the bytes."""
     drawn = BytesIO()
-    figure.savefig(drawn, format="png")
+    figure.savefig(drawn, format="png", pil_kwargs={"compress_level": 0})
     about = PngInfo()
     for key, text in metadata.items():
         about.add_text(key, text)

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from importlib.metadata import version
 from math import isfinite
@@ -29,18 +29,18 @@ _INNERMOST, _BREAK = re.compile(r"\[\n[^\[\]{}]*\n\s*\]"), re.compile(r"\n\s*") 
 LIBRARIES = ("hydra-core", "matplotlib", "numpy", "omegaconf", "pyarrow", "pydantic", "scipy", "simpy")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Run:
-    """A finished run, read from its folder."""
+    """A finished run, read from its folder: manifest and summary once, as they are when first asked for."""
 
     path: Path
 
-    @property
+    @cached_property
     def manifest(self) -> dict[str, Any]:
         """What was run: configuration, seed, versions, digests."""
         return _read_json(self.path / "manifest.json")
 
-    @property
+    @cached_property
     def summary(self) -> dict[str, Any]:
         """Goals and metrics with their intervals."""
         return _read_json(self.path / "summary.json")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from sim.analysis import words
-from sim.analysis.discover import Box, chance, find, measure, peel, quasi_p, reproduced
+from sim.analysis.discover import Box, Peel, chance, find, measure, peel, quasi_p, reproduced
 from sim.analysis.intervals import Floats
 from sim.analysis.tables import finished
 from sim.config import Discover, Study
@@ -85,10 +85,10 @@ def _boxes(
     return {"inputs": names, "coverage_asked": plan.coverage, "trajectory": trajectory, "boxes": boxes}
 
 
-def _trajectory(path: list[Box], x: Floats, y: np.ndarray, here: np.ndarray, there: np.ndarray) -> list[Measured]:
+def _trajectory(path: list[Peel], x: Floats, y: np.ndarray, here: np.ndarray, there: np.ndarray) -> list[Measured]:
     """Coverage and density of every box, on the runs it was found with and on the others."""
     rows = []
-    for box in path:
+    for box, *_ in path:
         found, checked = measure(box, x[here], y[here]), measure(box, x[there], y[there])
         rows.append({
             "inputs_limited": len(box.limited), "mass": found.mass,

@@ -237,6 +237,14 @@ def sweep(make_run):
     return make_run(replications=12, grid={"calls.applications": [48, 96, 144], "rollout.committee": [20, 40]})
 
 
+@pytest.fixture(autouse=True)
+def images_only_where_they_are_looked_at(request, monkeypatch):
+    """Writing a PNG and an SVG takes most of the time of drawing; laying the figure out draws every part of it too."""
+    if not request.node.get_closest_marker("images"):
+        for name in ("_save_png", "_save_svg"):
+            monkeypatch.setattr(style, name, lambda figure, file, about: file.write_text("not drawn"))
+
+
 @pytest.fixture
 def saved(monkeypatch) -> dict[str, Figure]:
     """Figures by name, as they are saved."""

@@ -195,6 +195,7 @@ def test_observation_between_recorded_dates_is_interpolated(make_run, tmp_path):
     assert float(seen["p50"]) == pytest.approx(before + (after - before) / 2)
 
 
+@pytest.mark.images
 def test_metadata_names_the_run_and_no_time(run, tmp_path):
     for path in draw_all(run, tmp_path):
         if path.suffix == ".csv":
@@ -215,6 +216,7 @@ def test_metadata_names_the_run_and_no_time(run, tmp_path):
             assert "<dc:date>" not in path.read_text()
 
 
+@pytest.mark.images
 def test_a_vector_figure_leaves_its_caption_to_the_page(run, tmp_path):
     """The caption that the PNG has printed below it is cut off; the title over the axes stays."""
     (path,) = [path for path in hubs_open.draw(run, tmp_path) if path.suffix == ".svg"]
@@ -234,6 +236,7 @@ def test_a_figure_that_says_nothing_is_refused(tmp_path, name):
         in_words(tmp_path / name)
 
 
+@pytest.mark.images
 def test_drawn_twice_is_the_same_file(run, sweep, tmp_path):
     first, second = (
         [*draw_all(run, tmp_path / folder), *sweep_heatmap.draw(sweep, tmp_path / folder, "jobs")]
@@ -243,6 +246,7 @@ def test_drawn_twice_is_the_same_file(run, sweep, tmp_path):
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
+@pytest.mark.images
 def test_own_settings_neither_matter_nor_change(run, tmp_path):
     plain, *_ = hubs_open.draw(run, tmp_path / "plain")
     with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "red"}):

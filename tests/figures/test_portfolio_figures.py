@@ -207,6 +207,7 @@ def test_hubs_alone(make_run, tmp_path):
     assert (row["date"], row["stps"]) == ("2030-12-31", "0.0")  # no claim names a date
 
 
+@pytest.mark.images
 def test_draw_all_of_a_portfolio(portfolio, tmp_path):
     assert [path.stem for path in draw_all(portfolio, tmp_path) if path.suffix == ".png"] == NAMES
 

@@ -80,6 +80,7 @@ def test_score_shows_each_observation_with_its_bounds(portfolio, tmp_path, saved
         assert words in text
 
 
+@pytest.mark.images
 @pytest.mark.parametrize("days", [1, 3, 200])
 @pytest.mark.parametrize("replications", [2, 5, 40])
 def test_score_of_few_and_of_many(days, replications, make_run, tmp_path, saved, cut_off):
@@ -102,6 +103,7 @@ def test_nothing_scored_is_no_picture(run, tmp_path):
     assert read(paths)[0]["in_words"] == "nonsuch 1 on 30 June 2027: not scored (not simulated)"
 
 
+@pytest.mark.images
 def test_score_drawn_twice_is_the_same_file(portfolio, tmp_path):
     found = entries(portfolio, *ROWS)
     first, second = (score_figure.draw(portfolio, tmp_path / name, found) for name in ("first", "second"))

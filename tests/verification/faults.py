@@ -200,10 +200,8 @@ def narrow_worth(patch):
 @fault("a box is compared with shuffled outcomes that are too rare", "half of the cases", "boxes_of_nothing")
 def lenient_boxes(patch):
     def halved(x, y, share, least, coverage):
-        box = discover.densest(peel(x, y, share, least), x, y, coverage)
-        return discover.measure(box, x, y).density.value
-
-    peel = discover.peel
+        found = discover.densest(discover.peel(x, y, share, least), coverage)
+        return found.hits / found.runs
 
     def half(x, y, share, least, coverage, times, rng):
         seen = halved(x, y, share, least, coverage)
