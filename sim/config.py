@@ -29,7 +29,7 @@ from sim.sources import CONF, EXPERIMENTS, register
 
 STATES = "start.states_file"
 
-HOW_IT_RUNS = ("workers", "cluster", "shard", "out", "only", "observations", "fidelity")
+HOW_IT_RUNS = ("workers", "cluster", "shard", "out", "only", "observations", "fidelity", "figures")
 """Keys that say how a study is run or drawn, not what comes out (what `fidelity` stands for is in other keys)."""
 
 LONGEST = 1500
@@ -409,6 +409,7 @@ class Study(World):
     only: int | None = Field(ge=0, lt=10**6)
     record_on: list[datetime.date]
     observations: str | None
+    figures: bool = True
     tables: list[Literal["runs", "monthly", "sites"]]
     study: Kind = Field(discriminator="kind")
     design: Literal["random", "antithetic", "latin_hypercube", "sobol", "sensitivity"]

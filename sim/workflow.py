@@ -159,7 +159,7 @@ def _run(
             first, last = study.numbers[0], study.numbers[-1]
             print(f"Shard {study.shard}, replications {first} to {last}: {path}; `sim merge OUT SHARD ...` joins all")
         elif not quiet:
-            report(path)
+            report(path, study.figures)
     except Unfinished as part:
         done.stopped = manifest["status"] = str(part)
         folder.write_json(path / "manifest.json", manifest)
@@ -328,10 +328,11 @@ def _write_scenarios(run: folder.Run) -> None:
     style.write_csv(run.path, "scenarios", {name: [row[name] for row in rows] for name in rows[0]} if rows else {})
 
 
-def report(path: Path) -> None:
+def report(path: Path, draw: bool = True) -> None:
     """Draw the figures of a run, write report.html, and print the answer, what holds back, and where everything is.
 
-    Only the tables are read, so it can be done again at any time.
+    Only the tables are read, so it can be done again at any time. Without `draw` the report has no figures, not even
+    earlier ones, which may be of fewer replications.
     """
     from sim.analysis.systems import systems_text
     from sim.analysis.variance import in_words
@@ -344,11 +345,14 @@ def report(path: Path) -> None:
     drawn, figures, part = [], path / "figures", path / "figures.part"
     shutil.rmtree(part, ignore_errors=True)
     try:
-        if run.manifest["replications"]:
+        if run.manifest["replications"] and draw:
             drawn += draw_all(run, part)
             if run.config["observations"] and run.has_table("monthly"):
                 drawn += observations_figure.draw(run, part, observations(run.config["observations"]))
-        figures.mkdir(exist_ok=True)
+        if draw:
+            figures.mkdir(exist_ok=True)
+        else:
+            shutil.rmtree(figures, ignore_errors=True)
         for file in drawn:  # all or none: a figure that fails leaves those that were there
             os.replace(file, figures / file.name)
     finally:
@@ -365,6 +369,8 @@ def report(path: Path) -> None:
         print(systems_text(summary["systems"]))
     if drawn:
         print(f"Figures: {figures}, {', '.join(file.stem for file in drawn if file.suffix == '.png')}")
+    if not draw:
+        print(f"Figures: none; `sim report {path}` draws them")
     if lacking := [name for name in run.manifest["tables"] if not run.has_table(name)]:
         print(f"Not there, so their figures are as they were: tables {', '.join(lacking)}")
     print(f"Report: {written}")

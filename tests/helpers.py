@@ -67,9 +67,12 @@ def composed(experiment: str) -> dict[str, Any]:
 
 
 def config(overrides: dict[str, Any] | None = None, experiment: str = "baseline", end: str = "2026-12-31") -> dict:
-    """Plain configuration of an experiment with dotted overrides; a short horizon, and no goal after it."""
+    """Plain configuration of an experiment with dotted overrides; a short horizon, no goal after it, and no figures.
+
+    Figures take most of the time of a small run: they are drawn where a test is about them.
+    """
     cfg = composed(experiment)
-    overrides = {"end": min(end, cfg["end"]), "workers": 1} | (overrides or {})
+    overrides = {"end": min(end, cfg["end"]), "workers": 1, "figures": False} | (overrides or {})
     for key, value in overrides.items():
         *groups, name = key.split(".")
         level = cfg

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from sim import figures, workflow
+from sim import workflow
 from sim.results import store
 from tests.helpers import config
 
@@ -63,7 +63,6 @@ def simulate(path, at=0):
         pq.ParquetWriter.write_table = moments.around(pq.ParquetWriter.write_table)
         Path.write_bytes = lambda file, content: moments.write_bytes(file, content)
         Path.write_text = lambda file, text, encoding="utf-8": moments.write_bytes(file, text.encode(encoding))
-        figures.draw_all = lambda run, folder: []
         code = 1
         try:
             code = workflow.run(config(CONFIG, end=END), "baseline", path)

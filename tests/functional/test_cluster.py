@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from sim import figures, workflow
+from sim import workflow
 from sim.errors import InputError
 from sim.merge import merge
 from sim.results.folder import open_run
@@ -20,11 +20,6 @@ END = "2027-12-31"
 TABLES = ("runs", "monthly", "sites")
 
 
-@pytest.fixture(autouse=True)
-def without_figures(monkeypatch):
-    monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
-
-
 def tables(path):
     return {name: (path / "tables" / f"{name}.parquet").read_bytes() for name in TABLES}
 
@@ -32,9 +27,7 @@ def tables(path):
 @pytest.fixture(scope="module")
 def serial(tmp_path_factory):
     path = tmp_path_factory.mktemp("serial") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(figures, "draw_all", lambda run, folder: [])
-        assert workflow.run(config({"replications": 60, "workers": 1}, end=END), "baseline", path, ["sim", "run"]) == 0
+    assert workflow.run(config({"replications": 60, "workers": 1}, end=END), "baseline", path, ["sim", "run"]) == 0
     return path
 
 
@@ -84,7 +77,16 @@ def machines(tmp_path_factory):
 
 def on_cluster(address, path, *arguments):
     """Command of a study on the cluster, in a process of its own, as users start it."""
-    return [*SIM, "run", f"end={END}", "replications=60", f"cluster={address}", f"out={path}", *arguments]
+    return [
+        *SIM,
+        "run",
+        f"end={END}",
+        "replications=60",
+        "figures=false",
+        f"cluster={address}",
+        f"out={path}",
+        *arguments,
+    ]
 
 
 def test_a_worker_killed_on_the_way_changes_nothing(machines, serial, tmp_path):

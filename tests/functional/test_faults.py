@@ -15,7 +15,7 @@ from sim.results.store import Store
 from tests.functional.test_command import call, session_members, start
 from tests.helpers import ROOT, SIM, clean_environment
 
-STUDY = ("replications=40", "seed=5", "end=2026-01-31", "goals=none", "tables=[runs,sites]")
+STUDY = ("replications=40", "seed=5", "end=2026-01-31", "goals=none", "tables=[runs,sites]", "figures=false")
 
 
 def contents(path):

@@ -28,7 +28,7 @@ def run(command, folder, **extra):
 def said(tmp_path_factory):
     """What every block printed, by number; None of one that needs DuckDB where there is none."""
     folder = tmp_path_factory.mktemp("page")
-    study = config({"replications": 3, "tables": ["runs", "monthly"]}, end="2027-12-31")
+    study = config({"replications": 3, "tables": ["runs", "monthly"], "figures": True}, end="2027-12-31")
     command = ["sim", "run", "replications=3", "tables=[runs,monthly]", "out=results/baseline"]
     assert workflow.run(study, "baseline", folder / "results/baseline", command) == 0
     found = []

@@ -36,7 +36,7 @@ def few_figures():
 @pytest.fixture(scope="module")
 def portfolio(tmp_path_factory):
     path = tmp_path_factory.mktemp("portfolio") / "run"
-    assert workflow.run(config({"replications": 3}, "portfolio", END), "portfolio", path) == 0
+    assert workflow.run(config({"replications": 3, "figures": True}, "portfolio", END), "portfolio", path) == 0
     return path
 
 
@@ -46,7 +46,8 @@ def sweep(tmp_path_factory):
     path = tmp_path_factory.mktemp("sweep") / "run"
     listed = [{"name": f"{HOSTILE} {places}", "rollout.committee": places} for places in (20, 80)]
     goal = {"metric": "hubs_open", "level": 45, "by": END, "label": HOSTILE, "source": "assumption"}
-    cfg = config({"replications": 2, "sweep": {"list": listed}, "title": HOSTILE, "question": HOSTILE}, end=END)
+    told = {"title": HOSTILE, "question": HOSTILE}
+    cfg = config({"replications": 2, "sweep": {"list": listed}, "figures": True, **told}, end=END)
     assert workflow.run(cfg | {"goals": {"hubs_45": goal}}, HOSTILE[:20], path, ["sim", "run", HOSTILE]) == 0
     return path
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from sim import figures
 from sim.config import experiments
 from sim.model.parameters import walk
 from sim.results.folder import open_run
@@ -121,8 +120,7 @@ def test_bad_input_to_a_multirun_is_clear_too(sim, tmp_path, arguments, words):
 
 
 def test_a_multirun_is_a_folder_for_each_job(sim, tmp_path, monkeypatch):
-    monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
-    short = ["replications=2", "workers=1", "end=2026-03-31", "goals=none"]
+    short = ["replications=2", "workers=1", "end=2026-03-31", "goals=none", "figures=false"]
     code, _, _ = sim("run", "-m", "hiring.attrition=0.02,0.03", *short, "hydra.sweep.dir=many")
     assert code == 0
     for job, attrition in enumerate((0.02, 0.03)):
@@ -141,9 +139,8 @@ def test_ctrl_c_in_a_multirun_ends_all_of_it(sim, tmp_path, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
     monkeypatch.setattr(montecarlo, "simulate", interrupted)
-    short = ["replications=2", "workers=1", "end=2026-03-31", "goals=none"]
+    short = ["replications=2", "workers=1", "end=2026-03-31", "goals=none", "figures=false"]
     code, _, err = sim("run", "-m", "hiring.attrition=0.02,0.03", *short, "hydra.sweep.dir=many")
     assert open_run(tmp_path / "many" / "0").manifest["status"] == "interrupted"
     assert not (tmp_path / "many" / "1").exists()
@@ -156,8 +153,7 @@ def test_out_of_memory_outside_a_run_is_a_line(sim, tmp_path, monkeypatch):
         raise MemoryError
 
     monkeypatch.setattr("sim.workflow.report", full)
-    monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
-    sim("run", "replications=1", "workers=1", "end=2025-11-30", "goals=none", "out=run")
+    sim("run", "replications=1", "workers=1", "end=2025-11-30", "goals=none", "figures=false", "out=run")
     assert sim("report", "run") == (2, "", "report: out of memory\n")
 
 

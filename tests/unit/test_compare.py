@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from scipy import stats
 
-from sim import compare, figures, workflow
+from sim import compare, workflow
 from sim.figures import comparison
 from sim.results.folder import Run, open_run
 from tests.helpers import config
@@ -22,8 +22,7 @@ N = 16
 
 
 def made(path, experiment="baseline", **changes):
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()):
-        patch.setattr(figures, "draw_all", lambda run, folder: [])
+    with redirect_stdout(StringIO()):
         assert workflow.run(config({"replications": N, **changes}, experiment, DAY), experiment, path) == 0
     return path
 
@@ -205,7 +204,6 @@ def test_a_scenario_that_an_experiment_lacks_is_told_before_it_is_run(sim, tmp_p
 
 
 def test_experiments_by_name(sim, tmp_path, undrawn, monkeypatch):
-    monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
     overrides = ("replications=2", f"end={DAY}", "goals=none", "workers=1", "tables=[runs]")
     code, out, _ = sim("compare", "baseline", "prior", *overrides, "out=cmp")
     assert code == 0

@@ -2,7 +2,6 @@
 
 import pytest
 
-from sim import figures
 from sim.config import compose_config
 from sim.errors import InputError
 from sim.results.folder import open_run
@@ -75,7 +74,9 @@ def test_an_experiment_of_ones_own(sim, tmp_path):
     ids=lambda value: value[:30].encode("unicode_escape").decode(),
 )
 def test_hostile_names_are_refused_in_a_line(sim, tmp_path, argument, words):
-    code, out, err = sim("run", "replications=1", "workers=1", "goals=none", "end=2025-11-30", argument)
+    code, out, err = sim(
+        "run", "replications=1", "workers=1", "goals=none", "end=2025-11-30", "figures=false", argument
+    )
     assert (code, out) == (2, "")
     assert len(err.splitlines()) == 1
     assert len(err) < 6000
@@ -86,7 +87,6 @@ def test_hostile_names_are_refused_in_a_line(sim, tmp_path, argument, words):
 @pytest.mark.parametrize("out", ["../beside", "a b/مرکز/$(touch made)/<b>%s{}", "a" * 255])
 def test_odd_folders_are_folders(out, monkeypatch, tmp_path):
     """What is named is where it goes, and nothing else is made; only users name it, so it may be anywhere."""
-    monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     assert run(config({"replications": 1, "tables": ["runs"], "out": out}, end="2025-11-30"), "baseline") == 0

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sim import figures, reproduce, workflow
+from sim import reproduce, workflow
 from sim.results import store
 from sim.results.folder import content_digest, open_run
 from sim.study import montecarlo
@@ -19,9 +19,7 @@ SHORT = "2026-01-31"
 
 
 def made(path, **changes):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(figures, "draw_all", lambda run, folder: [])
-        assert workflow.run(config(changes, end=SHORT), "baseline", path) == 0
+    assert workflow.run(config(changes, end=SHORT), "baseline", path) == 0
     return path
 
 
@@ -275,7 +273,6 @@ def test_one_scenario_of_several_is_named(sim, tmp_path, monkeypatch):
 
 
 def test_an_interrupted_run_is_compared_as_far_as_it_goes(sim, tmp_path, simulate, monkeypatch):
-    monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
     simulate(end=3)
     cfg = config({"replications": 8}, end=SHORT)
     assert workflow.run(cfg, "baseline", tmp_path / "run") == workflow.INTERRUPTED
@@ -310,7 +307,6 @@ def test_an_interrupted_run_with_a_gap(sim, few, tmp_path, monkeypatch):
 
 
 def test_a_run_without_any_replication(sim, tmp_path, simulate, monkeypatch):
-    monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
     simulate(end=0)
     workflow.run(config({"replications": 2}, end=SHORT), "baseline", tmp_path / "run")
     code, _, err = sim("reproduce", tmp_path / "run")

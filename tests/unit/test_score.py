@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from sim import figures, observations
+from sim import observations
 from sim.analysis import scores
 from sim.analysis.tables import has_paths
 from sim.model.metrics import metrics
@@ -23,9 +23,7 @@ END = "2026-03-31"
 
 
 def simulate(path, **changes):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(figures, "draw_all", lambda run, folder: [])
-        assert run(config({"replications": 3} | changes, "portfolio", END), "portfolio", path) == 0
+    assert run(config({"replications": 3} | changes, "portfolio", END), "portfolio", path) == 0
 
 
 @pytest.fixture(scope="module")

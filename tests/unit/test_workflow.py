@@ -30,12 +30,6 @@ SHORT = "2026-03-31"
 
 
 @pytest.fixture
-def undrawn(monkeypatch):
-    """Figures cost most of the time of a small run; they are drawn where the test is about them."""
-    monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
-
-
-@pytest.fixture
 def broken(monkeypatch):
     """Make replications 1 and 3 fail."""
     simulate = montecarlo.simulate
@@ -66,15 +60,13 @@ def rows(path):
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     path = tmp_path_factory.mktemp("whole") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(figures, "draw_all", lambda run, folder: [])
-        assert run(study(), "baseline", path) == 0
+    assert run(study(), "baseline", path) == 0
     return path
 
 
 def test_failed_replications_become_rows_and_an_exit_code(broken, tmp_path, capsys, whole):
     """The figures are drawn of those that finished."""
-    assert run(study(), "baseline", tmp_path / "run") == FAILED == 3
+    assert run(study(figures=True), "baseline", tmp_path / "run") == FAILED == 3
     out, err = capsys.readouterr()
     lines = [line for line in err.splitlines() if "replication" in line]
     assert lines == [
@@ -116,7 +108,7 @@ def test_all_failed(monkeypatch, tmp_path, capsys):
     assert [row["error"] for row in rows(tmp_path / "run")] == ["ZeroDivisionError: division by zero"] * 2
 
 
-def test_one_of_two_hundred_fails(monkeypatch, undrawn, tmp_path, capsys):
+def test_one_of_two_hundred_fails(monkeypatch, tmp_path, capsys):
     """It alone has an error; what the others are does not depend on it."""
     cfg = config({"replications": 200, "tables": ["runs"]}, end="2025-11-30")
     simulate = montecarlo.simulate
@@ -141,13 +133,12 @@ def test_one_of_two_hundred_fails(monkeypatch, undrawn, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_out_of_memory_in_a_block_keeps_the_others(processes, monkeypatch, undrawn, tmp_path, whole, capsys):
+def test_out_of_memory_in_a_block_keeps_the_others(processes, monkeypatch, tmp_path, whole, capsys):
     monkeypatch.setattr(montecarlo, "run_block", no_memory_for_two)
     assert run(study(workers=processes), "baseline", tmp_path / "run") == workflow.STOPPED
     err = capsys.readouterr().err
     assert re.match(r"out of memory \(fewer `workers` need less\): [0-3] of 4 replications are kept in ", err), err
     monkeypatch.undo()
-    monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
     assert run(study(), "baseline", tmp_path / "run") == 0
     assert tables_of(tmp_path / "run") == tables_of(whole)
 
@@ -157,7 +148,7 @@ def test_out_of_memory_in_a_block_keeps_the_others(processes, monkeypatch, undra
     ("error", "said", "code"),
     [(KeyboardInterrupt, "interrupted", INTERRUPTED), (MemoryError, "out of memory", workflow.STOPPED)],
 )
-def test_stopped_after_the_replications(where, error, said, code, monkeypatch, undrawn, tmp_path, whole, capsys):
+def test_stopped_after_the_replications(where, error, said, code, monkeypatch, tmp_path, whole, capsys):
     """Ctrl-C again, when the first is being cleaned up after, or no memory for what comes last."""
 
     def stop(*_):
@@ -178,7 +169,6 @@ def test_stopped_after_the_replications(where, error, said, code, monkeypatch, u
         err == f"{said}: 3 of 4 replications are kept in {tmp_path / 'run'}; `sim resume {tmp_path / 'run'}` goes on\n"
     )
     monkeypatch.undo()
-    monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
     assert run(study(), "baseline", tmp_path / "run") == 0
     assert tables_of(tmp_path / "run") == tables_of(whole)
 
@@ -196,7 +186,7 @@ def test_what_stops_a_part_stops_the_whole(error, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("lost", ["a part", "all of a table's parts", "the journal"])
-def test_parts_that_are_missing_are_run_again(lost, monkeypatch, undrawn, tmp_path, whole, caplog):
+def test_parts_that_are_missing_are_run_again(lost, monkeypatch, tmp_path, whole, caplog):
     with monkeypatch.context() as patch:
         patch.setattr(workflow, "run_study", lambda *_: _killed(montecarlo.run_study(*_)))
         with pytest.raises(SystemExit):
@@ -221,7 +211,7 @@ def _killed(_):
     raise SystemExit
 
 
-def test_a_clock_that_is_set_back(monkeypatch, undrawn, tmp_path, whole):
+def test_a_clock_that_is_set_back(monkeypatch, tmp_path, whole):
     """The bar shows no time below 0, and the tables are the same."""
     now = [2e9]
 
@@ -240,7 +230,7 @@ def test_a_clock_that_is_set_back(monkeypatch, undrawn, tmp_path, whole):
     assert tables_of(tmp_path / "run") == tables_of(whole)
 
 
-def test_a_failed_scenario_is_named(monkeypatch, undrawn, tmp_path, capsys):
+def test_a_failed_scenario_is_named(monkeypatch, tmp_path, capsys):
     simulate = montecarlo.simulate
 
     def failing(world, seed, replication, *rest):
@@ -255,14 +245,14 @@ def test_a_failed_scenario_is_named(monkeypatch, undrawn, tmp_path, capsys):
     assert open_run(tmp_path / "run").manifest["failed"] == [[1, 1]]
 
 
-def test_one_replication_alone_is_the_one_of_the_whole_run(undrawn, tmp_path, whole):
+def test_one_replication_alone_is_the_one_of_the_whole_run(tmp_path, whole):
     assert run(study(only=2), "baseline", tmp_path / "run") == 0
     (alone,) = rows(tmp_path / "run")
     assert alone == rows(whole)[2]
 
 
 @pytest.mark.parametrize("done", [0, 2])
-def test_an_interrupted_run_keeps_what_is_done(done, monkeypatch, undrawn, tmp_path, capsys, whole):
+def test_an_interrupted_run_keeps_what_is_done(done, monkeypatch, tmp_path, capsys, whole):
     simulate = montecarlo.simulate
 
     def interrupted(world, seed, replication, *rest):
@@ -281,13 +271,13 @@ def test_an_interrupted_run_keeps_what_is_done(done, monkeypatch, undrawn, tmp_p
 
 @pytest.mark.parametrize("kept", [["runs"], ["runs", "monthly"], ["runs", "sites"]], ids=str)
 def test_tables_that_are_not_kept_cost_their_figures_only(kept, tmp_path, capsys, whole):
-    assert run(study(replications=2, tables=kept), "baseline", tmp_path / "run") == 0
+    assert run(study(replications=2, tables=kept, figures=True), "baseline", tmp_path / "run") == 0
     assert {file.stem for file in (tmp_path / "run" / "tables").iterdir()} == set(kept)
     assert rows(tmp_path / "run") == rows(whole)[:2]
     assert "Tables, summary and manifest" in capsys.readouterr().out
 
 
-def test_a_sweep_has_a_summary_for_each_scenario(undrawn, tmp_path, capsys):
+def test_a_sweep_has_a_summary_for_each_scenario(tmp_path, capsys):
     grid = {"calls.applications": [48, 200]}
     assert run(study(replications=2, sweep={"grid": grid}), "sweep", tmp_path / "run") == 0
     summary = open_run(tmp_path / "run").summary
@@ -299,7 +289,7 @@ def test_a_sweep_has_a_summary_for_each_scenario(undrawn, tmp_path, capsys):
     assert capsys.readouterr().out.strip().startswith(summary["answer"][:20])
 
 
-def test_the_default_folder_is_new_each_time(undrawn, tmp_path, monkeypatch):
+def test_the_default_folder_is_new_each_time(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for _ in range(2):
         assert run(study(replications=1), "baseline") == 0
@@ -319,7 +309,7 @@ def tables_of(path):
     return {file.name: file.read_bytes() for file in (path / "tables").iterdir()}
 
 
-def test_a_run_goes_on_where_it_was_stopped(monkeypatch, undrawn, tmp_path, whole, capsys):
+def test_a_run_goes_on_where_it_was_stopped(monkeypatch, tmp_path, whole, capsys):
     simulate, calls = montecarlo.simulate, []
 
     def interrupted(world, seed, replication, *rest):
@@ -338,7 +328,7 @@ def test_a_run_goes_on_where_it_was_stopped(monkeypatch, undrawn, tmp_path, whol
     assert len(calls) == 5
 
 
-def test_a_run_is_extended(undrawn, tmp_path, whole):
+def test_a_run_is_extended(tmp_path, whole):
     assert run(study(replications=2), "baseline", tmp_path / "run") == 0
     assert run(study(), "baseline", tmp_path / "run") == 0
     assert tables_of(tmp_path / "run") == tables_of(whole)
@@ -347,7 +337,7 @@ def test_a_run_is_extended(undrawn, tmp_path, whole):
 
 
 @pytest.mark.parametrize("more", [{"replications": 4}, {"sweep": {"grid": {"rollout.committee": [20, 80]}}}], ids=str)
-def test_a_finished_run_that_is_extended_and_killed_loses_nothing(more, monkeypatch, undrawn, tmp_path):
+def test_a_finished_run_that_is_extended_and_killed_loses_nothing(more, monkeypatch, tmp_path):
     """Killed before anything new was finished, twice: what was there is not run again."""
     simulate, calls = montecarlo.simulate, []
     small = {"replications": 2} | ({"sweep": {"grid": {"rollout.committee": [80]}}} if "sweep" in more else {})
@@ -375,7 +365,7 @@ def test_a_finished_run_that_is_extended_and_killed_loses_nothing(more, monkeypa
     assert tables_of(tmp_path / "run") == tables_of(tmp_path / "once")
 
 
-def test_a_run_killed_as_it_begins_can_be_begun_again(undrawn, tmp_path, whole):
+def test_a_run_killed_as_it_begins_can_be_begun_again(tmp_path, whole):
     (tmp_path / "run" / "parts").mkdir(parents=True)
     (tmp_path / "run" / "manifest.part").write_text("{")
     assert run(study(), "baseline", tmp_path / "run") == 0
@@ -383,7 +373,7 @@ def test_a_run_killed_as_it_begins_can_be_begun_again(undrawn, tmp_path, whole):
     assert not (tmp_path / "run" / "manifest.part").exists()
 
 
-def test_a_sweep_with_one_more_value_computes_only_that(monkeypatch, undrawn, tmp_path):
+def test_a_sweep_with_one_more_value_computes_only_that(monkeypatch, tmp_path):
     simulate, seen = montecarlo.simulate, []
 
     def counted(world, seed, replication, *rest):
@@ -399,7 +389,7 @@ def test_a_sweep_with_one_more_value_computes_only_that(monkeypatch, undrawn, tm
     assert tables_of(tmp_path / "run") == tables_of(tmp_path / "once")
 
 
-def test_a_full_disk_says_so_and_keeps_what_is_done(monkeypatch, undrawn, tmp_path, whole, capsys):
+def test_a_full_disk_says_so_and_keeps_what_is_done(monkeypatch, tmp_path, whole, capsys):
     put, calls = Store.put, []
 
     def full(self, *arguments):
@@ -414,13 +404,12 @@ def test_a_full_disk_says_so_and_keeps_what_is_done(monkeypatch, undrawn, tmp_pa
     assert "cannot write the results (No space left on device): 2 of 4 replications are kept in" in err
     assert "Traceback" not in err
     monkeypatch.undo()
-    monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
     assert run(study(), "baseline", tmp_path / "run") == 0
     assert tables_of(tmp_path / "run") == tables_of(whole)
 
 
 @pytest.mark.parametrize("file", ["manifest.part", "runs.part", "summary.part", "report.part"])
-def test_a_disk_that_is_full_at_any_file_is_one_clear_line(file, monkeypatch, undrawn, tmp_path, whole, capsys):
+def test_a_disk_that_is_full_at_any_file_is_one_clear_line(file, monkeypatch, tmp_path, whole, capsys):
     """Room is made, and the run goes on to the same tables."""
     write_text, writer = Path.write_text, pq.ParquetWriter
 
@@ -455,7 +444,7 @@ def test_a_run_is_never_written_over(undrawn, whole):
     assert {path: path.read_bytes() for path in whole.rglob("*") if path.is_file()} == before
 
 
-def test_the_manifest_is_enough_to_run_it_again(undrawn, tmp_path, whole):
+def test_the_manifest_is_enough_to_run_it_again(tmp_path, whole):
     manifest = json.loads((whole / "manifest.json").read_text())
     assert run(manifest["config"], manifest["experiment"], tmp_path / "again") == 0
     again = open_run(tmp_path / "again").manifest
@@ -497,7 +486,7 @@ def stopped(tmp_path_factory):
     path = tmp_path_factory.mktemp("stopped") / "run"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(precision, "FIRST", 3)
-        assert run(asked(), "sweep", path) == 0
+        assert run(asked(figures=True), "sweep", path) == 0
     return path
 
 
@@ -528,7 +517,7 @@ def test_scenarios_of_unequal_size_are_drawn_compared_and_reported(stopped, earl
 
 
 @pytest.mark.parametrize("after", [1, 7])
-def test_stopping_does_not_depend_on_interruptions(after, early, stopped, monkeypatch, undrawn, tmp_path):
+def test_stopping_does_not_depend_on_interruptions(after, early, stopped, monkeypatch, tmp_path):
     simulate, calls = montecarlo.simulate, []
 
     def interrupted(*arguments):
@@ -545,12 +534,12 @@ def test_stopping_does_not_depend_on_interruptions(after, early, stopped, monkey
 
 
 @pytest.mark.parametrize("processes", [2, 3])
-def test_stopping_does_not_depend_on_workers(processes, early, stopped, undrawn, tmp_path):
+def test_stopping_does_not_depend_on_workers(processes, early, stopped, tmp_path):
     assert run(asked(workers=processes), "sweep", tmp_path / "run") == 0
     assert tables_of(tmp_path / "run") == tables_of(stopped)
 
 
-def test_a_larger_budget_goes_on(early, stopped, undrawn, tmp_path):
+def test_a_larger_budget_goes_on(early, stopped, tmp_path):
     for budget in (4, 9):
         assert run(asked(budget), "sweep", tmp_path / "run") == 0
     assert tables_of(tmp_path / "run") == tables_of(stopped)
@@ -585,23 +574,36 @@ def test_who_stops_reading_the_answer_is_not_told_of_a_full_disk(tmp_path, monke
     assert open_run(tmp_path / "run").manifest["status"] == "complete"
 
 
-def test_a_quick_look_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
+def test_a_quick_look_says_so(tmp_path):
     workflow.run(config({"replications": 1, "fidelity": "quick"}, end="2025-11-30"), "baseline", tmp_path / "run")
     assert open_run(tmp_path / "run").summary["answer"].startswith("A quick look: ")
     assert reproduce(tmp_path / "run") == IDENTICAL
 
 
-def test_another_experiment_in_the_folder_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
+def test_another_experiment_in_the_folder_is_named(tmp_path):
     workflow.run(config({"replications": 1}, end="2025-11-30"), "baseline", tmp_path / "run")
     with pytest.raises(InputError, match=r"\(experiment baseline there, prior here\)"):
         workflow.run(config({"replications": 1}, "prior", end="2025-11-30"), "prior", tmp_path / "run")
 
 
+def test_figures_are_left_for_later(tmp_path, capsys):
+    """None of fewer replications stays there in the meantime."""
+    path, cfg = tmp_path / "run", {"tables": ["monthly"], "goals": {}}
+    for replications, drawn in ((1, True), (2, False)):
+        workflow.run(config(cfg | {"replications": replications, "figures": drawn}, end="2025-12-31"), "baseline", path)
+        assert (path / "figures").exists() is drawn
+    assert f"Figures: none; `sim report {path}` draws them\n" in capsys.readouterr().out
+    assert "<figure" not in (path / "report.html").read_text(encoding="utf-8")
+    workflow.report(path)
+    assert f"Figures: {path}/figures, hubs_open, jobs" in capsys.readouterr().out
+    assert "<figure" in (path / "report.html").read_text(encoding="utf-8")
+
+
 def test_a_figure_that_fails_leaves_those_that_were_there(tmp_path, monkeypatch):
     path = tmp_path / "run"
-    workflow.run(config({"replications": 2}, end="2025-12-31"), "baseline", path)
+    workflow.run(
+        config({"replications": 2, "tables": ["monthly"], "figures": True}, end="2025-12-31"), "baseline", path
+    )
     before = {file.name: file.read_bytes() for file in (path / "figures").iterdir()}
     page = (path / "report.html").read_bytes()
     assert before

@@ -11,7 +11,7 @@ CONFIDENCE = 0.95
 PLAN = Plan(TARGET, CONFIDENCE, 24, 20, 3, 8, 40, 6, 400)
 
 
-@check(short=True)
+@check
 def certified_plans(level):
     """Certified plans meet their target.
 

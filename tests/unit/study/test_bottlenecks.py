@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from sim import figures, workflow
+from sim import workflow
 from sim.config import compose_config, plain
 from sim.errors import InputError
 from sim.results.folder import open_run
@@ -15,7 +15,9 @@ from sim.study import montecarlo
 
 def configured(end="2026-12-31"):
     """Three groups of three limits, a goal within a year."""
-    cfg = plain(compose_config(["experiment=bottlenecks", f"end={end}", "workers=1", "replications=6"]))
+    cfg = plain(
+        compose_config(["experiment=bottlenecks", f"end={end}", "workers=1", "replications=6", "figures=false"])
+    )
     cfg["goals"] = {
         name: cfg["goals"][name] | {"by": end, "level": level}
         for name, level in (("hubs_250", 90), ("jobs_25000", 6000))
@@ -32,7 +34,7 @@ def configured(end="2026-12-31"):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     path = tmp_path_factory.mktemp("bottlenecks") / "run"
-    assert workflow.run(configured(), "small", path) == 0
+    assert workflow.run(configured() | {"figures": True}, "small", path) == 0
     return open_run(path)
 
 
@@ -96,7 +98,6 @@ def test_counterfactual_runs_that_fail_are_counted_and_left_out_with_their_pairs
             raise ArithmeticError("broken on purpose")
         return simulate(study, seed, luck, *rest)
 
-    monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
     monkeypatch.setattr(montecarlo, "simulate", breaking)
     assert workflow.run(cfg, "small", tmp_path / "run") == 0
     run = open_run(tmp_path / "run")

@@ -6,7 +6,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from sim import figures, workflow
+from sim import workflow
 from sim.config import compose_config, plain, read_study
 from sim.model.parameters import FISCAL_DRAWS, UnderWay
 from sim.model.site import STAGES, State
@@ -16,12 +16,12 @@ from sim.study import calibrate
 from sim.study.design import uniforms
 
 SMALL = ["experiment=calibrated", "replications=400", "study.draws=12", "study.truths=10", "seed=4", "workers=1",
-         "study.forecast_replications=2"]  # fmt: skip
+         "study.forecast_replications=2", "figures=false"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """400 runs say little; two years are cut short in the forecast, and no figure is drawn."""
+    """400 runs say little; two years are cut short in the forecast."""
     path = tmp_path_factory.mktemp("calibrated") / "run"
     forecast = calibrate.compose_config
 
@@ -31,7 +31,6 @@ def run(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(calibrate, "LEAST", 2)
         patch.setattr(calibrate, "compose_config", short)
-        patch.setattr(figures, "draw_all", lambda run, folder: [])
         assert workflow.run(plain(compose_config(SMALL)), "calibrated", path) == 0
     return open_run(path)
 
@@ -103,8 +102,7 @@ def test_the_forecast_is_run_under_both(run):
 
 
 def test_no_draw_that_matches_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
-    cfg = plain(compose_config([*SMALL[:1], "replications=20", "workers=1"]))
+    cfg = plain(compose_config([*SMALL[:1], "replications=20", "workers=1", "figures=false"]))
     assert workflow.run(cfg, "calibrated", tmp_path / "run") == 0
     answer = open_run(tmp_path / "run").summary["answer"]
     assert answer.startswith("No answer: of 20 runs of the design too few agree with the counts")

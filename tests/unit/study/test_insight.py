@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sim import figures, workflow
+from sim import workflow
 from sim.config import compose_config, plain, read_study
 from sim.errors import InputError
 from sim.results.folder import open_run
@@ -23,15 +23,14 @@ def goal(level):
 
 def small(experiment, replications, level=52, **plan):
     cfg = plain(compose_config([f"experiment={experiment}"]))
-    cfg |= {"end": SOON, "goals": goal(level), "replications": replications, "workers": 1}
+    cfg |= {"end": SOON, "goals": goal(level), "replications": replications, "workers": 1, "figures": False}
     cfg["study"] |= plan
     return cfg
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    """Run a configuration without figures and hand over its folder."""
-    monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
+def run(tmp_path):
+    """Run a configuration and hand over its folder."""
 
     def go(cfg, name="run"):
         assert workflow.run(cfg, "small", tmp_path / name) == 0
@@ -138,7 +137,6 @@ def test_a_failed_replication_does_not_take_the_answer_away(tmp_path, monkeypatc
             raise ValueError("no")
         return simulate(world, seed, replication, *rest)
 
-    monkeypatch.setattr(figures, "draw_all", lambda run, folder: [])
     monkeypatch.setattr(montecarlo, "simulate", failing)
     cfg = small("where_it_fails", 30, 900, goal="some")
     assert workflow.run(cfg, "small", tmp_path / "run") == workflow.FAILED

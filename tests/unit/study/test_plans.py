@@ -35,7 +35,7 @@ def asked(packages=PACKAGES, goals=("hubs", "applied"), **changes):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     path = tmp_path_factory.mktemp("plans") / "run"
-    assert run(asked(), "plans", path) == 0
+    assert run(asked(figures=True), "plans", path) == 0
     return open_run(path)
 
 

@@ -35,7 +35,9 @@ SMALL = {"design": 6, "design_replications": 8, "rounds": 1, "batch": 3, "batch_
 
 def configured(level=60, end="2026-12-31", **study):
     """Two levers, six plans, a goal within a year: with one place in the committee hardly any hub opens."""
-    cfg = plain(compose_config(["experiment=what_it_takes", f"end={end}", "workers=1", "replications=8"]))
+    cfg = plain(
+        compose_config(["experiment=what_it_takes", f"end={end}", "workers=1", "replications=8", "figures=false"])
+    )
     cfg["goals"] = {"hubs": cfg["goals"]["hubs_250"] | {"level": level, "by": end, "label": f"{level} hubs open"}}
     cfg["rollout"]["committee"]["value"] = 1
     cfg["hiring"]["round_days"]["value"] = 365  # no goal or cost here asks who works in the hubs
@@ -48,7 +50,7 @@ def configured(level=60, end="2026-12-31", **study):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     path = tmp_path_factory.mktemp("solve") / "run"
-    assert workflow.run(configured(), "small", path) == 0
+    assert workflow.run(configured() | {"figures": True}, "small", path) == 0
     return open_run(path)
 
 
