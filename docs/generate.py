@@ -170,6 +170,25 @@ def calibration():
             for seen in content["counts"]
         ],
     )
+    errors = {
+        side: sum(seen[side]["crps"] for seen in content["counts"]) for side in ("prior", "posterior", "left_out")
+    }
+    apart = [
+        seen for seen in content["counts"] if not seen["left_out"]["p10"] <= seen["value"] <= seen["left_out"]["p90"]
+    ]
+    learned = (
+        f"The CRPS of the {len(content['counts'])} counts adds up to {number(errors['prior'])} hubs by the prior, "
+        f"{number(errors['posterior'])} by the posterior, which has seen them, and {number(errors['left_out'])} where "
+        "each is foretold from the others. The last is the fair one: "
+        + (
+            "the counts say what is open today, and hardly better than the prior what comes next."
+            if errors["left_out"] > 0.9 * errors["prior"]
+            else "the other counts do help to foretell one."
+        )
+        + f" Of the counts {len(apart)} lie outside the 80% interval from the others, where "
+        f"{len(content['counts']) / 5:g} would be expected"
+        + (f" ({', '.join(seen['date'] for seen in apart)})." if apart else ".")
+    )
     sides = read("calibrated", "forecast", "summary.json")["scenarios"]
     goals = table(
         ["goal", "prior: runs that get there", "posterior"],
@@ -192,7 +211,7 @@ def calibration():
         f"good ones. Ranks of {content['trials']['truths']} true values test the method itself (simulation-based "
         "calibration)."
     )
-    return "\n\n".join([said, first, counts, goals, medians])
+    return "\n\n".join([said, first, counts, learned, goals, medians])
 
 
 def left_out():

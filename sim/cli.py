@@ -70,34 +70,55 @@ def _run(arguments: list[str]) -> None:
         print("\nall keys with their values: sim run --cfg job; Hydra's flags: sim run --hydra-help")
         return
     import hydra
+    from omegaconf import open_dict
 
     words, own = _own_folder(arguments)
     flags = {word for word in words if word.startswith("-")}
+    signal.signal(signal.SIGTERM, _terminate)
     if flags <= {"-m", "--multirun"}:  # Hydra's own messages are long; ours come first
-        from sim.config import compose_config, first_job, read_study
+        from sim.config import compose_config, first_job
 
         if flags:  # a value that is wrong in one job is for that job to say: the others may be right
-            compose_config([*first_job([word for word in words if word not in flags]), *own])
+            compose_config([*first_job([word for word in words if word not in flags]), *_search(own)])
         else:
-            read_study(compose_config([*words, *own]))
+            cfg = compose_config([*words, *_search(own)], whole=True)
+            hydra_config = cfg.hydra
+            with open_dict(cfg):
+                del cfg["hydra"]
+            if not hydra_config.mode and not hydra_config.callbacks:  # Hydra would compose it twice more
+                code = _start(cfg, hydra_config, own)
+                sys.exit(code) if code else None
+                return
     register()
-    signal.signal(signal.SIGTERM, _terminate)
     sys.argv = ["sim run", *arguments]
     hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(_job)()
 
 
+def _start(cfg: Any, hydra_config: Any, own: list[str], out: Path | None = None) -> int:
+    """Run one composed configuration, of which Hydra says what was asked for; the exit code."""
+    from sim.config import plain
+    from sim.workflow import run
+
+    command = ["sim", "run", *(word for path in own for word in ("--config-dir", os.path.relpath(path)))]
+    return run(plain(cfg), hydra_config.runtime.choices["experiment"], out, [*command, *hydra_config.overrides.task])
+
+
 def _own_folder(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """Arguments without `--config-dir DIR`, and the override that names that folder."""
+    """Arguments without `--config-dir DIR`, and that folder."""
     words, own = list(arguments), []
     for i, word in enumerate(arguments):
         name, equals, folder = word.partition("=")
         if name in ("--config-dir", "-cd"):
             folder = folder if equals else "".join(arguments[i + 1 : i + 2])
             del words[i : i + (1 if equals else 2)]
-            quoted = os.path.abspath(folder).replace("'", "\\'")
-            own = [f"hydra.searchpath=['file://{quoted}']"]
+            own = [os.path.abspath(folder)]
             break
     return words, own
+
+
+def _search(own: list[str]) -> list[str]:
+    """The override that has Hydra look into a folder too."""
+    return ["hydra.searchpath=['file://{}']".format(path.replace("'", "\\'")) for path in own]
 
 
 def _job(cfg: Any) -> None:
@@ -105,18 +126,15 @@ def _job(cfg: Any) -> None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from sim.config import plain
     from sim.errors import InputError
-    from sim.workflow import INTERRUPTED, run
+    from sim.workflow import INTERRUPTED
 
     hydra_config = HydraConfig.get()
     many = hydra_config.mode == RunMode.MULTIRUN
     out = Path(hydra_config.sweep.dir) / str(hydra_config.job.num) if many else None
     own = [one.path for one in hydra_config.runtime.config_sources if one.provider == "command-line"]
-    command = ["sim", "run", *(word for path in own for word in ("--config-dir", os.path.relpath(path)))]
-    command += list(hydra_config.overrides.task)
     try:
-        code = run(plain(cfg), hydra_config.runtime.choices["experiment"], out, command)
+        code = _start(cfg, hydra_config, own, out)
     except InputError as mistake:
         if many:  # Hydra catches it, prints the line, and goes on with the other jobs
             raise
@@ -282,7 +300,7 @@ def _parameters(arguments: list[str]) -> None:
 
     head = ("parameter", "value", "unit", "drawn per", "source", "meaning")
     overrides, own = _own_folder(arguments)
-    rows = [head, *parameter_rows(read_study(compose_config([*overrides, *own])))]
+    rows = [head, *parameter_rows(read_study(compose_config([*overrides, *_search(own)])))]
     print(words.table(rows))
 
 

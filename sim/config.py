@@ -505,13 +505,16 @@ def experiments() -> Iterator[tuple[str, str]]:
         yield file.stem, str(OmegaConf.select(OmegaConf.load(file), "question"))
 
 
-def compose_config(overrides: list[str]) -> DictConfig:
-    """Compose the configuration with Hydra, or raise InputError with one line that says what is wrong."""
+def compose_config(overrides: list[str], whole: bool = False) -> DictConfig:
+    """Compose the configuration with Hydra, or raise InputError with one line that says what is wrong.
+
+    The `whole` has Hydra's own settings too, under `hydra`.
+    """
     register()
     inside = GlobalHydra.instance().is_initialized()  # a job of Hydra's, which knows conf/ already
     with nullcontext() if inside else initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
         try:
-            return compose("config", overrides=overrides)
+            return compose("config", overrides=overrides, return_hydra_config=whole)
         except ConfigCompositionException as error:
             raise InputError(_composition_message(error, overrides)) from None
         except (CompactHydraException, OSError) as error:

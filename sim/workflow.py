@@ -336,8 +336,6 @@ def report(path: Path, draw: bool = True) -> None:
     """
     from sim.analysis.systems import systems_text
     from sim.analysis.variance import in_words
-    from sim.figures import draw_all
-    from sim.figures import observations as observations_figure
     from sim.report import write_report
 
     run = folder.open_run(path)
@@ -346,6 +344,9 @@ def report(path: Path, draw: bool = True) -> None:
     shutil.rmtree(part, ignore_errors=True)
     try:
         if run.manifest["replications"] and draw:
+            from sim.figures import draw_all
+            from sim.figures import observations as observations_figure
+
             drawn += draw_all(run, part)
             if run.config["observations"] and run.has_table("monthly"):
                 drawn += observations_figure.draw(run, part, observations(run.config["observations"]))

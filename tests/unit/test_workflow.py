@@ -437,7 +437,7 @@ def test_a_disk_that_is_full_at_any_file_is_one_clear_line(file, monkeypatch, tm
     assert {path.name for path in (tmp_path / "run").iterdir()} == {path.name for path in whole.iterdir()}
 
 
-def test_a_run_is_never_written_over(undrawn, whole):
+def test_a_run_is_never_written_over(whole):
     before = {path: path.read_bytes() for path in whole.rglob("*") if path.is_file()}
     with pytest.raises(InputError, match="never overwritten"):
         run(study(seed=2), "baseline", whole)
