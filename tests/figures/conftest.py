@@ -260,11 +260,12 @@ def saved(monkeypatch) -> dict[str, Figure]:
 
 
 @pytest.fixture
-def cut_off() -> Callable[[Figure], list[str]]:
+def cut_off(request) -> Callable[[Figure], list[str]]:
     """Say which texts reach beyond their figure; tick labels aside."""
 
     def look(figure: Figure) -> list[str]:
-        figure.draw_without_rendering()  # legends keep the place of their last drawing, which had another resolution
+        if request.node.get_closest_marker("images"):  # whose last drawing, that legends keep to, was for the image
+            figure.draw_without_rendering()
         ticks = {text for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for text in axis.get_ticklabels()}
         found = []
         for text in figure.findobj(Text):

@@ -172,13 +172,13 @@ def test_a_park_is_let_at_its_pace():
 
 
 def test_tenders_are_held_again_until_one_succeeds():
-    """Geometric: 1 / (1 - failure) tenders of 6 months on average, then construction; all in the states' dates."""
-    change = {f"{KARACHI}.tender": 6, f"{KARACHI}.tender_failure": 0.5, f"{KARACHI}.construction": 1}
+    """Geometric: 1 / (1 - failure) tenders of 3 months on average, then construction; all in the states' dates."""
+    change = {f"{KARACHI}.tender": 3, f"{KARACHI}.tender_failure": 0.5, f"{KARACHI}.construction": 1}
     months = []
-    for record in run(portfolio(change, end="2030-12-31"), 20):
+    for record in run(portfolio(change, end="2028-06-30"), 20):
         (park,) = np.flatnonzero(record.sites["kind"] == "karachi_park")
         months.append((record.sites["funded"][park] - record.sites["applied"][park]) / DAYS_PER_MONTH)
-    tenders = np.array(months) / 6
+    tenders = np.array(months) / 3
     known = tenders[~np.isnan(tenders)]
     np.testing.assert_allclose(known, known.round())
     assert len(known) > 17
