@@ -173,21 +173,20 @@ def calibration():
     errors = {
         side: sum(seen[side]["crps"] for seen in content["counts"]) for side in ("prior", "posterior", "left_out")
     }
+    last = content["counts"][-1]
     apart = [
-        seen for seen in content["counts"] if not seen["left_out"]["p10"] <= seen["value"] <= seen["left_out"]["p90"]
+        seen["date"]
+        for seen in content["counts"]
+        if seen["high"] < seen["left_out"]["p10"] or seen["low"] > seen["left_out"]["p90"]
     ]
     learned = (
         f"The CRPS of the {len(content['counts'])} counts adds up to {number(errors['prior'])} hubs by the prior, "
         f"{number(errors['posterior'])} by the posterior, which has seen them, and {number(errors['left_out'])} where "
-        "each is foretold from the others. The last is the fair one: "
-        + (
-            "the counts say what is open today, and hardly better than the prior what comes next."
-            if errors["left_out"] > 0.9 * errors["prior"]
-            else "the other counts do help to foretell one."
-        )
-        + f" Of the counts {len(apart)} lie outside the 80% interval from the others, where "
-        f"{len(content['counts']) / 5:g} would be expected"
-        + (f" ({', '.join(seen['date'] for seen in apart)})." if apart else ".")
+        "each is told from the others: "
+        + ("hardly better" if errors["left_out"] > 0.9 * errors["prior"] else "better")
+        + f" than by the prior. Only the last is a forecast: {number(last['prior']['crps'])} by the prior, "
+        f"{number(last['left_out']['crps'])} from the others."
+        + f" Outside the 80% interval from the others, with all of its range: {words.listed(apart) or 'none'}."
     )
     sides = read("calibrated", "forecast", "summary.json")["scenarios"]
     goals = table(

@@ -69,14 +69,13 @@ def _run(arguments: list[str]) -> None:
             print(f"  {group.name}={'|'.join(sorted(file.stem for file in group.glob('*.yaml')))}")
         print("\nall keys with their values: sim run --cfg job; Hydra's flags: sim run --hydra-help")
         return
-    import hydra
-    from omegaconf import open_dict
-
     words, own = _own_folder(arguments)
     flags = {word for word in words if word.startswith("-")}
     signal.signal(signal.SIGTERM, _terminate)
     if flags <= {"-m", "--multirun"}:  # Hydra's own messages are long; ours come first
-        from sim.config import compose_config, first_job
+        from omegaconf import open_dict
+
+        from sim.config import compose_config, first_job, read_study
 
         if flags:  # a value that is wrong in one job is for that job to say: the others may be right
             compose_config([*first_job([word for word in words if word not in flags]), *_search(own)])
@@ -85,10 +84,13 @@ def _run(arguments: list[str]) -> None:
             hydra_config = cfg.hydra
             with open_dict(cfg):
                 del cfg["hydra"]
-            if not hydra_config.mode and not hydra_config.callbacks:  # Hydra would compose it twice more
+            if not own and not hydra_config.overrides.hydra:  # nothing for Hydra to do but to compose it twice more
                 code = _start(cfg, hydra_config, own)
                 sys.exit(code) if code else None
                 return
+            read_study(cfg)
+    import hydra
+
     register()
     sys.argv = ["sim run", *arguments]
     hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(_job)()
@@ -105,12 +107,16 @@ def _start(cfg: Any, hydra_config: Any, own: list[str], out: Path | None = None)
 
 def _own_folder(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Arguments without `--config-dir DIR`, and that folder."""
+    from sim.errors import InputError
+
     words, own = list(arguments), []
     for i, word in enumerate(arguments):
         name, equals, folder = word.partition("=")
         if name in ("--config-dir", "-cd"):
             folder = folder if equals else "".join(arguments[i + 1 : i + 2])
             del words[i : i + (1 if equals else 2)]
+            if not os.path.isdir(folder):
+                raise InputError(f"{name}: should be a folder (got {folder or 'nothing'!r})")
             own = [os.path.abspath(folder)]
             break
     return words, own

@@ -331,8 +331,8 @@ def _write_scenarios(run: folder.Run) -> None:
 def report(path: Path, draw: bool = True) -> None:
     """Draw the figures of a run, write report.html, and print the answer, what holds back, and where everything is.
 
-    Only the tables are read, so it can be done again at any time. Without `draw` the report has no figures, not even
-    earlier ones, which may be of fewer replications.
+    Only the tables are read, so it can be done again at any time. Without `draw` no figure is made, but those that are
+    there, perhaps of fewer replications, are drawn again.
     """
     from sim.analysis.systems import systems_text
     from sim.analysis.variance import in_words
@@ -341,6 +341,7 @@ def report(path: Path, draw: bool = True) -> None:
     run = folder.open_run(path)
     summary = run.summary
     drawn, figures, part = [], path / "figures", path / "figures.part"
+    draw = draw or figures.is_dir()
     shutil.rmtree(part, ignore_errors=True)
     try:
         if run.manifest["replications"] and draw:
@@ -352,8 +353,6 @@ def report(path: Path, draw: bool = True) -> None:
                 drawn += observations_figure.draw(run, part, observations(run.config["observations"]))
         if draw:
             figures.mkdir(exist_ok=True)
-        else:
-            shutil.rmtree(figures, ignore_errors=True)
         for file in drawn:  # all or none: a figure that fails leaves those that were there
             os.replace(file, figures / file.name)
     finally:
@@ -370,7 +369,7 @@ def report(path: Path, draw: bool = True) -> None:
         print(systems_text(summary["systems"]))
     if drawn:
         print(f"Figures: {figures}, {', '.join(file.stem for file in drawn if file.suffix == '.png')}")
-    if not draw:
+    if not draw and run.manifest["replications"]:
         print(f"Figures: none; `sim report {path}` draws them")
     if lacking := [name for name in run.manifest["tables"] if not run.has_table(name)]:
         print(f"Not there, so their figures are as they were: tables {', '.join(lacking)}")

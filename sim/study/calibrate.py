@@ -103,6 +103,7 @@ def finish(run: Run, study: Study, sub: Callable[[dict[str, Any], str, Path], in
         "seed": study.seed,
         "workers": study.workers,
         "cluster": study.cluster,
+        "figures": study.figures,
         "tables": ["runs", "monthly"],
         "sweep": {
             "list": [

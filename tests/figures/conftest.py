@@ -239,7 +239,7 @@ def sweep(make_run):
 
 @pytest.fixture(autouse=True)
 def images_only_where_they_are_looked_at(request, monkeypatch):
-    """Writing a PNG and an SVG takes most of the time of drawing; laying the figure out draws every part of it too."""
+    """Writing a PNG and an SVG takes most of the time of drawing; laying the figure out measures all of it too."""
     if not request.node.get_closest_marker("images"):
         for name in ("_save_png", "_save_svg"):
             monkeypatch.setattr(style, name, lambda figure, file, about: file.write_text("not drawn"))

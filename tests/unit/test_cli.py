@@ -71,6 +71,10 @@ BAD = [
     (["run", "replications"], ["replications", "EQUAL"]),
     (["run", "rollout.evaluation.value=[pert,1,3,8"], ["[pert,1,3,8"]),
     (["run", "=3"], ["=3"]),
+    (["run", "--config-dir", "nosuch", "replications=1"], ["--config-dir", "a folder", "nosuch"]),
+    (["parameters", "--config-dir"], ["--config-dir", "a folder", "nothing"]),
+    (["parameters", "--config-dir=nosuch"], ["--config-dir", "a folder", "nosuch"]),
+    (["run", "hydra.mode=RUN", "hiring.attrition=-1"], ["hiring.attrition", "between 0 and 0.99", "-1"]),
     (["run", "out=file/run", "replications=1"], ["out", "file/run"]),
     (["parameters", "hiring.atrition=2"], ["hiring.atrition", "did you mean hiring.attrition?"]),
     (["rnu"], ["rnu", "run, resume, reproduce, compare, score, merge, report"]),
@@ -117,6 +121,31 @@ def test_bad_input_to_a_multirun_is_clear_too(sim, tmp_path, arguments, words):
     for word in words:
         assert word in err
     assert not list(tmp_path.rglob("*.parquet"))
+
+
+SMALL = ("replications=1", "workers=1", "end=2025-11-30", "goals=none", "figures=false", "tables=[runs]")
+
+
+def test_what_is_for_hydra_goes_to_hydra(sim, tmp_path):
+    """The same run with Hydra's own entry as without."""
+    assert sim("run", *SMALL, "out=plain")[0] == 0
+    code, _, err = sim("run", *SMALL, "hydra.job.chdir=true", "hydra.run.dir=there", "out=moved")
+    assert (code, err) == (0, "")
+    plain, moved = (open_run(tmp_path / path).manifest for path in ("plain", "there/moved"))
+    assert plain["tables"] == moved["tables"]
+    assert [each["command"] for each in (plain, moved)] == [
+        ["sim", "run", *SMALL, f"out={path}"] for path in ("plain", "moved")
+    ]
+
+
+def test_what_failed_in_a_run_is_its_exit_code(sim, monkeypatch):
+    def failing(*_):
+        raise ValueError("broken on purpose")
+
+    monkeypatch.setattr(montecarlo, "simulate", failing)
+    code, out, err = sim("run", *SMALL, "out=run")
+    assert (code, out.splitlines()[0]) == (3, "No replication finished.")
+    assert "replication 0 failed: ValueError: broken on purpose" in err
 
 
 def test_a_multirun_is_a_folder_for_each_job(sim, tmp_path, monkeypatch):

@@ -43,6 +43,11 @@ def broken(monkeypatch):
     monkeypatch.setattr(montecarlo, "simulate", failing)
 
 
+@pytest.fixture
+def one_figure(monkeypatch):
+    monkeypatch.setattr(figures, "draw_all", hubs_open.draw)
+
+
 def no_memory_for_two(block):
     """A block as usual, if it is not that of replication 2."""
     if block.first <= 2 < block.last:
@@ -253,7 +258,7 @@ def test_one_replication_alone_is_the_one_of_the_whole_run(tmp_path, whole):
 
 
 @pytest.mark.parametrize("done", [0, 2])
-def test_an_interrupted_run_keeps_what_is_done(done, monkeypatch, tmp_path, capsys, whole):
+def test_an_interrupted_run_keeps_what_is_done(done, one_figure, monkeypatch, tmp_path, capsys, whole):
     simulate = montecarlo.simulate
 
     def interrupted(world, seed, replication, *rest):
@@ -262,7 +267,8 @@ def test_an_interrupted_run_keeps_what_is_done(done, monkeypatch, tmp_path, caps
         return simulate(world, seed, replication, *rest)
 
     monkeypatch.setattr(montecarlo, "simulate", interrupted)
-    assert run(study(), "baseline", tmp_path / "run") == INTERRUPTED == 130
+    assert run(study(figures=True), "baseline", tmp_path / "run") == INTERRUPTED == 130
+    assert (tmp_path / "run" / "figures" / "hubs_open.png").exists() == (done > 0)
     assert f"interrupted: {done} of 4 replications are kept in" in capsys.readouterr().err
     manifest = open_run(tmp_path / "run").manifest
     assert (manifest["status"], manifest["replications"]) == ("interrupted", done)
@@ -587,22 +593,19 @@ def test_another_experiment_in_the_folder_is_named(tmp_path):
         workflow.run(config({"replications": 1}, "prior", end="2025-11-30"), "prior", tmp_path / "run")
 
 
-@pytest.fixture
-def one_figure(monkeypatch):
-    monkeypatch.setattr(figures, "draw_all", hubs_open.draw)
-
-
 def test_figures_are_left_for_later(one_figure, tmp_path, capsys):
-    """None of fewer replications stays there in the meantime."""
-    path, cfg = tmp_path / "run", {"tables": ["monthly"], "goals": {}}
-    for replications, drawn in ((1, True), (2, False)):
-        workflow.run(config(cfg | {"replications": replications, "figures": drawn}, end="2025-12-31"), "baseline", path)
-        assert (path / "figures").exists() is drawn
+    """Once they are there they stay those of the tables."""
+    path, cfg = tmp_path / "run", {"tables": ["monthly"], "goals": {}, "figures": False}
+    workflow.run(config(cfg | {"replications": 1}, end="2025-12-31"), "baseline", path)
+    assert not (path / "figures").exists()
     assert f"Figures: none; `sim report {path}` draws them\n" in capsys.readouterr().out
     assert "<figure" not in (path / "report.html").read_text(encoding="utf-8")
     workflow.report(path)
     assert f"Figures: {path}/figures, hubs_open\n" in capsys.readouterr().out
     assert "<figure" in (path / "report.html").read_text(encoding="utf-8")
+    of_one = (path / "figures" / "hubs_open.csv").read_text()
+    workflow.run(config(cfg | {"replications": 2}, end="2025-12-31"), "baseline", path)
+    assert (path / "figures" / "hubs_open.csv").read_text() != of_one
 
 
 def test_a_figure_that_fails_leaves_those_that_were_there(one_figure, tmp_path, monkeypatch):

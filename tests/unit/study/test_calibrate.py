@@ -97,6 +97,7 @@ def test_the_forecast_is_run_under_both(run):
         assert (json.dumps(values) in kept) == (row["scenario"] == 1)
     assert "posterior against prior: " in forecast.summary["answer"]
     # The manifest holds the states, so that it can be run again without the file.
+    assert not (forecast.path / "figures").exists()  # as was asked of the whole
     options = forecast.config["sweep"]["options"]["start.states_file"]
     assert options[str(run.path / "states.json")]["states"] == read(run, "states.json")["states"]
 
