@@ -147,9 +147,13 @@ def narrowing(found: Sequence[Difference]) -> str:
     middle = median(times)
     if middle <= 1:
         return "On the same luck intervals are no narrower here than those of independent runs would be."
+    most = 100.0  # of runs that hardly differ it is a number without meaning
+    more = "more than " if middle > most else ""
+    middle = min(middle, most)
     return (
-        f"On the same luck intervals are {middle:.1f} times narrower than those of independent runs would be (median "
-        f"over the figures; at least {min(times):.1f}): those would need {words.number(middle**2)} times as many runs."
+        f"On the same luck intervals are {more}{middle:.1f} times narrower than those of independent runs would be "
+        f"(median over the figures; at least {min(times):.1f}): those would need {more}{words.number(middle**2)} times "
+        "as many runs."
     )
 
 

@@ -54,6 +54,8 @@ def draw(
         Name of every other side -> its differences from the base.
     """
     manifests = [side.run.manifest for side in sides]
+    named = [f"{side.run.path}#{side.scenario}" if len(side.run.manifest["scenarios"]) > 1 else str(side.run.path)
+             for side in sides]  # fmt: skip
     source = SimpleNamespace(
         manifest={
             "experiment": " / ".join(side.name for side in sides),
@@ -62,6 +64,9 @@ def draw(
             "replications": min(manifest["replications"] for manifest in manifests),
             "config_digest": manifests[0]["config_digest"],
             "version": manifests[0]["version"],
+            "command": manifests[0]["command"]
+            if len({side.run.path for side in sides}) == 1
+            else ["sim", "compare", *named],
         }
     )
     paths = _forest(source, sides[0].name, pairs, folder)

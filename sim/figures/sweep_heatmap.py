@@ -18,6 +18,7 @@ from sim.analysis.intervals import Estimate
 from sim.analysis.sweep import axes as axes_of
 from sim.analysis.sweep import level
 from sim.analysis.tables import finished, of_scenario
+from sim.errors import InputError
 from sim.figures import style
 from sim.figures.style import Run
 
@@ -85,6 +86,7 @@ def _draw_goal(run: Run, folder: Path, goal: Goal, grid: dict[str, list[Any]], c
     columns, rows = (shape[1], shape[0]) if len(shape) == 2 else (max(5, shape[0]), 6)
     figure = style.new_figure(max(12, 3.2 + 1.65 * columns), max(4.6, 2.4 + 0.45 * rows), run, caption)
     left, middle, right = figure.subplots(1, 3, sharey=len(grid) == 2 and "row")
+    meanings, (*_, across) = _meanings(run), grid
 
     def amount(value: float) -> str:
         return words.amount(goal.metric, value)
@@ -93,8 +95,7 @@ def _draw_goal(run: Run, folder: Path, goal: Goal, grid: dict[str, list[Any]], c
         _heatmap(left, grid, cells, "probability", words.percent, highest=1.0)
         _heatmap(middle, grid, cells, "mean", amount, outlined=goal.level)
         _heatmap(right, grid, cells, "shortfall", amount)
-        for axes in (middle, right):
-            axes.set_ylabel("")
+        left.set_ylabel(_name(next(iter(grid)), meanings, 32))
     else:
         for axes, field in zip((left, middle, right), FIELDS, strict=True):
             _line(axes, grid, cells, field)
@@ -109,6 +110,8 @@ def _draw_goal(run: Run, folder: Path, goal: Goal, grid: dict[str, list[Any]], c
         middle.axhline(goal.level, color=style.VERMILLION, linewidth=1, linestyle=(0, (5, 3)))
         label = f"goal {words.amount(goal.metric, goal.level)}"
         style.label_right(middle, [style.Label(goal.level, label, style.VERMILLION)])
+    for axes in (left, middle, right):
+        axes.set_xlabel(_name(across, meanings, 44))
     left.set_title(f"Probability of {words.amount(goal.metric, goal.level)}\n{goal.when}")
     middle.set_title(f"Mean {words.name(goal.metric)}\non {words.day(goal.by)}")
     right.set_title(f"Mean shortfall\nof {words.amount(goal.metric, goal.level)}")
@@ -134,7 +137,7 @@ def _heatmap(
     Colours run from 0 to `highest` (by default the highest value); cells from the value `outlined` on get a border.
     Of probabilities the contours of `MARKS` are drawn where both levers are numbers, linear between cells.
     """
-    (up, up_steps), (across, across_steps) = grid.items()
+    up_steps, across_steps = grid.values()
     shades = np.full((len(up_steps), len(across_steps)), nan)
     for cell in cells:
         shades[cell.place] = getattr(cell, field).value
@@ -166,8 +169,22 @@ def _heatmap(
     axes.set_yticks(range(len(up_steps)), [_step(step) for step in up_steps])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_xlabel(style.wrap(across, 44))
-    axes.set_ylabel(style.wrap(up, 32))
+
+
+def _meanings(run: Run) -> dict[str, str]:
+    """What each parameter means, by its key."""
+    from sim.config import read_study
+    from sim.study.outcomes import about
+
+    try:
+        return {path: text for path, (text, _) in about(read_study(run.config)).items()}
+    except InputError:  # a run of another version
+        return {}
+
+
+def _name(lever: str, meanings: dict[str, str], width: int) -> str:
+    """A lever on an axis: what it means, and its key below."""
+    return "\n".join(style.wrap(text, width) for text in (meanings.get(lever, ""), lever) if text)
 
 
 def _to_scale(steps: list[Any]) -> bool:
@@ -179,7 +196,7 @@ def _line(axes: Axes, grid: dict[str, list[Any]], cells: list[Cell], field: str)
 
     A line and a band to scale if all steps are numbers, points and bars in order otherwise.
     """
-    ((lever, steps),) = grid.items()
+    (steps,) = grid.values()
     to_scale = _to_scale(steps)
     place = dict(enumerate(steps if to_scale else range(len(steps))))
     points = sorted((place[cell.place[0]], *getattr(cell, field)[:3]) for cell in cells if getattr(cell, field).n)
@@ -194,7 +211,6 @@ def _line(axes: Axes, grid: dict[str, list[Any]], cells: list[Cell], field: str)
     open_points = [(place[cell.place[0]], cell.probability.value) for cell in unclear]
     axes.plot(*zip(*open_points, strict=True) if open_points else ([], []), "o", color=style.BLUE, mfc="white", ms=5)
     axes.set_xticks(list(place.values()), [_step(step) for step in steps])
-    axes.set_xlabel(style.wrap(lever, 44))
 
 
 def _step(value: Any, width: int = 14) -> str:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib
 import numpy as np
@@ -27,6 +28,7 @@ from sim.figures import (
     time_use,
 )
 from sim.figures.provenance import in_words, read_provenance
+from tests.helpers import config
 
 SINGLE = (hubs_open, jobs, goal_probability, outcome_dots, time_use, exports)
 ENDS = (".png", ".svg", ".csv")
@@ -138,6 +140,16 @@ def test_time_use_numbers(run, tmp_path):
         assert (float(row["waiting_low"]), float(row["waiting_high"])) == pytest.approx((t.low, t.high))
         assert int(row["hubs"]) == sum(map(len, waits.values()))
         assert int(row["waiting_n"]) == len(averages)
+
+
+def test_levers_are_told_in_words_and_by_their_key(sweep, saved, tmp_path):
+    sweep_heatmap.draw(SimpleNamespace(**vars(sweep)), tmp_path, "exports")
+    assert saved["sweep_heatmap_exports"].axes[0].get_xlabel() == "rollout.committee"  # of no known configuration
+    known = SimpleNamespace(**vars(sweep) | {"config": config() | {"sweep": sweep.config["sweep"]}})
+    sweep_heatmap.draw(known, tmp_path)
+    for figure in list(saved.values())[1:]:
+        assert figure.axes[0].get_xlabel() == "applications evaluated at one time\nrollout.committee"
+        assert figure.axes[0].get_ylabel().endswith("\ncalls.applications")
 
 
 @pytest.mark.parametrize("goal", ["hubs_2027_12", "exports"])

@@ -5,6 +5,7 @@ import json
 import shutil
 from contextlib import redirect_stdout
 from io import StringIO
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ from scipy import stats
 
 from sim import compare, workflow
 from sim.figures import comparison
+from sim.figures.provenance import read_provenance
 from sim.results.folder import Run, open_run
 from tests.helpers import config
 
@@ -66,6 +68,8 @@ def test_two_runs(sim, runs, tmp_path):
     assert "Careful" not in out
     drawn = {file.name for file in (tmp_path / "cmp" / "figures").glob("*.png")}
     assert {"compare_fans.png", "compare_forest.png"} <= drawn
+    again = read_provenance(tmp_path / "cmp" / "figures" / "compare_forest.png")["command"]
+    assert again == ["sim", "compare", str(runs / "usual"), str(runs / "slow")]
     written = json.loads((tmp_path / "cmp" / "compare.json").read_text())
     assert written["base"]["name"] == "usual"
     (side,) = written["sides"]
@@ -136,6 +140,13 @@ def test_what_pairing_gains_is_said(sim, runs, tmp_path, undrawn):
     (line,) = [line for line in out.splitlines() if "On the same luck" in line]
     assert f"{np.median(times):.1f} times narrower than those of independent runs" in line
     assert f"at least {min(times):.1f})" in line
+
+
+def test_runs_that_hardly_differ_are_not_said_to_gain_without_bound():
+    one = SimpleNamespace(is_goal=False, narrower=873.6, difference=0.1)
+    said = compare.narrowing([one])
+    assert "more than 100.0 times narrower" in said
+    assert said.endswith("more than 10,000 times as many runs.")
 
 
 def test_one_pair_cannot_tell(sim, tmp_path, undrawn):
