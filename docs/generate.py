@@ -71,7 +71,7 @@ def studies():
 def beginning(name, text):
     """The first sentences of an answer, and where the rest is."""
     sentences = re.split(r"(?<=[.;]) (?=[A-Z])", text)
-    shown = sentences[:1]
+    shown = sentences[:2]  # the first may only say how things stand
     while len(shown) < len(sentences) and len(" ".join([*shown, sentences[len(shown)]])) < 300:
         shown.append(sentences[len(shown)])
     more = f" [More](results/README.md#{name})" if len(shown) < len(sentences) else ""
