@@ -19,7 +19,7 @@ USAGE = """usage: sim run [experiment=NAME] [key=value ...]   run a study
        sim export RUN FOLDER                       the run folder as an RO-Crate (extra `provenance`)
        sim list                                    the experiments and the question each asks
        sim parameters [experiment=NAME] [key=...]  every parameter with value, unit, source
-       sim run --help | --version
+       sim run --help | --version                  run, compare, list, parameters: --config-dir DIR has more experiments
 
 common keys: experiment=baseline fidelity=quick replications=400 seed=1 out=DIR only=REPLICATION end=2030-12-31
 a parameter takes a number (hiring.attrition=0.03) or a distribution (hiring.attrition.value=[uniform,0.01,0.04]);
@@ -75,12 +75,12 @@ def _run(arguments: list[str]) -> None:
     if flags <= {"-m", "--multirun"}:  # Hydra's own messages are long; ours come first
         from omegaconf import open_dict
 
-        from sim.config import compose_config, first_job, read_study
+        from sim.config import compose_config, first_job, read_study, searched
 
         if flags:  # a value that is wrong in one job is for that job to say: the others may be right
-            compose_config([*first_job([word for word in words if word not in flags]), *_search(own)])
+            compose_config([*first_job([word for word in words if word not in flags]), *searched(own)])
         else:
-            cfg = compose_config([*words, *_search(own)], whole=True)
+            cfg = compose_config([*words, *searched(own)], whole=True)
             hydra_config = cfg.hydra
             with open_dict(cfg):
                 del cfg["hydra"]
@@ -107,7 +107,7 @@ def _start(cfg: Any, hydra_config: Any, own: list[str], out: Path | None = None)
 
 def _own_folder(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Arguments without `--config-dir DIR`, and that folder."""
-    from sim.errors import InputError
+    from sim.sources import check_own
 
     words, own = list(arguments), []
     for i, word in enumerate(arguments):
@@ -115,16 +115,10 @@ def _own_folder(arguments: list[str]) -> tuple[list[str], list[str]]:
         if name in ("--config-dir", "-cd"):
             folder = folder if equals else "".join(arguments[i + 1 : i + 2])
             del words[i : i + (1 if equals else 2)]
-            if not os.path.isdir(folder):
-                raise InputError(f"{name}: should be a folder (got {folder or 'nothing'!r})")
+            check_own(name, folder)
             own = [os.path.abspath(folder)]
             break
     return words, own
-
-
-def _search(own: list[str]) -> list[str]:
-    """The override that has Hydra look into a folder too."""
-    return ["hydra.searchpath=['file://{}']".format(path.replace("'", "\\'")) for path in own]
 
 
 def _job(cfg: Any) -> None:
@@ -232,11 +226,12 @@ def _compare(arguments: list[str]) -> None:
     """Runs or experiments side by side."""
     from sim.compare import compare_runs
 
-    names = [argument for argument in arguments if "=" not in argument]
-    overrides = [argument for argument in arguments if "=" in argument and not argument.startswith("out=")]
-    out = next((Path(argument.removeprefix("out=")) for argument in arguments if argument.startswith("out=")), None)
+    words, own = _own_folder(arguments)
+    names = [word for word in words if "=" not in word]
+    overrides = [word for word in words if "=" in word and not word.startswith("out=")]
+    out = next((Path(word.removeprefix("out=")) for word in words if word.startswith("out=")), None)
     signal.signal(signal.SIGTERM, _terminate)
-    compare_runs(names, out, overrides)
+    compare_runs(names, out, overrides, own)
 
 
 def _merge(arguments: list[str]) -> None:
@@ -292,9 +287,10 @@ def _list(arguments: list[str]) -> None:
     from sim.config import experiments
     from sim.errors import InputError
 
-    if arguments:
-        raise InputError("usage: sim list")
-    found = list(experiments())
+    words, own = _own_folder(arguments)
+    if words:
+        raise InputError("usage: sim list [--config-dir DIR]")
+    found = list(experiments(own))
     width = max(len(name) for name, _ in found)
     for name, question in found:
         print(f"{name:{width}}  {question}")
@@ -302,11 +298,11 @@ def _list(arguments: list[str]) -> None:
 
 def _parameters(arguments: list[str]) -> None:
     from sim.analysis import words
-    from sim.config import compose_config, parameter_rows, read_study
+    from sim.config import compose_config, parameter_rows, read_study, searched
 
     head = ("parameter", "value", "unit", "drawn per", "source", "meaning")
     overrides, own = _own_folder(arguments)
-    rows = [head, *parameter_rows(read_study(compose_config([*overrides, *_search(own)])))]
+    rows = [head, *parameter_rows(read_study(compose_config([*overrides, *searched(own)])))]
     print(words.table(rows))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Sequence
 from datetime import date, datetime
 from math import isfinite
@@ -14,7 +15,7 @@ from sim.analysis import words
 from sim.analysis.compare import Difference, verdict
 from sim.analysis.goals import Goal
 from sim.analysis.tables import finished
-from sim.config import compose_config, experiments, plain, scenarios
+from sim.config import compose_config, experiments, plain, scenarios, searched
 from sim.errors import InputError
 from sim.results.folder import differences, json_safe, open_run, write_json
 from sim.results.side import Side, against_first, sides_of
@@ -23,13 +24,17 @@ SAID = 8
 """How many differences in configuration are printed; the file has all."""
 
 
-def compare_runs(names: Sequence[str], out: Path | None = None, overrides: Sequence[str] = ()) -> None:
+def compare_runs(
+    names: Sequence[str], out: Path | None = None, overrides: Sequence[str] = (), own: Sequence[str] = ()
+) -> None:
     """Compare runs or experiments with the first of them, pair by pair; print it and leave a folder behind.
 
     Parameters
     ----------
     names
         Run folders (FOLDER#2: only its scenario 2) or experiments, which are run with `overrides` first.
+    own
+        Folders with experiments of one's own.
     out
         Folder for compare.json, compare.csv and figures; by default a new one below results/runs.
 
@@ -41,7 +46,7 @@ def compare_runs(names: Sequence[str], out: Path | None = None, overrides: Seque
     path = out or Path("results/runs") / f"compare_{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
     if path.exists() and any(path.iterdir()):
         raise InputError(f"out: {path} is not empty; results are never overwritten, choose another folder")
-    sides = [side for name in names for side in _sides(name, path, overrides)]
+    sides = [side for name in names for side in _sides(name, path, overrides, own)]
     if len(sides) < 2:
         raise InputError("compare: names at least two runs, scenarios or experiments")
     goals, columns, remarks = fair(sides)
@@ -68,16 +73,17 @@ def compare_runs(names: Sequence[str], out: Path | None = None, overrides: Seque
     print(f"All comparisons: {path / 'compare.csv'}")
 
 
-def _sides(name: str, path: Path, overrides: Sequence[str]) -> list[Side]:
+def _sides(name: str, path: Path, overrides: Sequence[str], own: Sequence[str]) -> list[Side]:
     """Sides that a name stands for."""
     folder, _, number = name.partition("#")
-    if not Path(folder).exists() and folder in dict(experiments()):
+    if not Path(folder).exists() and folder in dict(experiments(own)):
         from sim.workflow import run
 
         target = path.with_name(f"{path.name}_{folder}")
-        config = plain(compose_config([f"experiment={folder}", *overrides]))
+        config = plain(compose_config([f"experiment={folder}", *overrides, *searched(own)]))
         _has_scenario(name, number, len(scenarios(config)))  # before anything is run
-        if run(config, folder, target, ["sim", "run", f"experiment={folder}", *overrides]):
+        command = ["sim", "run", *(word for one in own for word in ("--config-dir", os.path.relpath(one)))]
+        if run(config, folder, target, [*command, f"experiment={folder}", *overrides]):
             raise InputError(f"compare: {folder} did not finish, see {target}")
         opened = open_run(target)
     else:

@@ -4,7 +4,7 @@ import datetime
 import difflib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from functools import lru_cache
 from hashlib import sha256
@@ -499,10 +499,19 @@ class Study(World):
         return sorted({*(goal.by for goal in self.goals.values()), *self.record_on} or {self.end})
 
 
-def experiments() -> Iterator[tuple[str, str]]:
-    """Names of the experiments with their question."""
-    for file in sorted(EXPERIMENTS.glob("*.yaml")):
-        yield file.stem, str(OmegaConf.select(OmegaConf.load(file), "question"))
+def experiments(own: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
+    """Names of the experiments with their question; after them those of folders of one's own."""
+    for folder in (EXPERIMENTS, *(Path(path) / "experiment" for path in own)):
+        for file in sorted(folder.glob("*.yaml")):
+            try:
+                yield file.stem, str(OmegaConf.select(OmegaConf.load(file), "question") or "")
+            except Exception as error:  # of many kinds, on odd files
+                yield file.stem, f"(cannot be read: {_one_line(error)})"
+
+
+def searched(own: Sequence[str]) -> list[str]:
+    """The override that has Hydra look into a folder too."""
+    return ["hydra.searchpath=['file://{}']".format(path.replace("'", "\\'")) for path in own]
 
 
 def compose_config(overrides: list[str], whole: bool = False) -> DictConfig:

@@ -26,6 +26,25 @@ EXPERIMENTS = _find("experiments")
 CHECKOUT = _HERE.parent if (_HERE.parent / "pyproject.toml").is_file() else None
 
 
+MOST_ALIASES = 20
+"""Aliases a file of experiments may have: each may stand for others, so that a few lines could fill any memory."""
+
+
+def check_own(key: str, folder: str) -> None:
+    """Raise InputError if `folder` is none, or a configuration in it has too many aliases."""
+    import yaml
+
+    if not Path(folder).is_dir():
+        raise InputError(f"{key}: should be a folder (got {folder or 'nothing'!r})")
+    for file in sorted([*Path(folder).glob("*.yaml"), *Path(folder).glob("*/*.yaml")]):
+        try:
+            aliases = sum(isinstance(token, yaml.AliasToken) for token in yaml.scan(file.read_text(encoding="utf-8")))
+        except (yaml.YAMLError, ValueError, OSError):  # for Hydra to say, if it is asked for
+            continue
+        if aliases > MOST_ALIASES:
+            raise InputError(f"{file}: should have at most {MOST_ALIASES} aliases (got {aliases})")
+
+
 @cache
 def register() -> None:
     """Make each experiments/NAME.yaml the Hydra option experiment=NAME, and give configurations two resolvers.

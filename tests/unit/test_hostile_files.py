@@ -1,5 +1,7 @@
 """Files and folders nobody should name: one clear line each, nothing run that a file says, nothing written."""
 
+import re
+
 import pytest
 
 from sim.config import compose_config
@@ -17,6 +19,10 @@ FILES = {
     "a huge integer": ("seed: " + "9" * 400, "seed: should be less than 9223372036854775808"),
     "deep lists": ("hiring: {attrition: {value: " + "[" * 3000 + "]" * 3000 + "}}", "maximum recursion depth exceeded"),
     "deep mappings": ("hiring: " + "{a: " * 3000 + "1" + "}" * 3000, "maximum recursion depth exceeded"),
+    "aliases of aliases": (
+        "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 60)),
+        "should have at most 20 aliases (got 118)",
+    ),
     "a mapping that holds itself": ("hiring: &a\n  attrition: *a", "maximum recursion depth exceeded"),
     "not a number": ("hiring: {attrition: {value: .nan}}", "hiring.attrition: should be a number or a distribution"),
     "1e308": ("calls: {applications: {value: 1.0e+308}}", "calls.applications: should be between 0 and 100000"),
@@ -56,6 +62,14 @@ def test_an_experiment_of_ones_own(sim, tmp_path):
     code, out, _ = sim("parameters", "--config-dir", "mine", "experiment=own")
     assert code == 0
     assert "0.0321" in out
+    code, out, _ = sim("list", "--config-dir", "mine")
+    assert (code, out.splitlines()[-1].split()[0]) == (0, "own")
+    small = ("end=2025-11-30", "goals=none", "replications=2", "workers=1", "figures=false")
+    code, out, err = sim("compare", "--config-dir=mine", "baseline", "own", *small, "out=cmp")
+    assert (code, err) == (0, "")
+    assert re.search(r"configured: hiring.attrition .* -> 0.0321", out)
+    command = open_run(tmp_path / "cmp_own").manifest["command"]
+    assert command[:5] == ["sim", "run", "--config-dir", "mine", "experiment=own"]
     code, out, err = sim("run", "--config-dir", "mine", "experiment=bare", "goals=none", "out=new")
     assert (code, out) == (2, "")
     assert err.startswith("experiment: the first line of its file should be `# @package _global_`")
