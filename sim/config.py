@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from sim.analysis.costs import names
 from sim.errors import InputError
 from sim.model.metrics import metrics
-from sim.model.parameters import Group, Parameter, World, walk
+from sim.model.parameters import Group, World, walk
 from sim.sources import CONF, EXPERIMENTS, register
 
 STATES = "start.states_file"
@@ -727,9 +727,9 @@ def digest(cfg: dict[str, Any]) -> str:
 
 
 def parameter_rows(study: Study) -> list[tuple[str, str, str, str, str, str]]:
-    """(key, value, unit, drawn per, source, meaning) of every parameter."""
-    return [(path, _plain(p), p.spec.unit, p.spec.per, p.source, p.spec.about) for path, p in walk(study)]
-
-
-def _plain(parameter: Parameter) -> str:
-    return f"{parameter.value:g}" if isinstance(parameter.value, int | float) else str(parameter.value)
+    """(key, value, unit, drawn per, source, meaning) of every parameter; a number is not drawn."""
+    rows = []
+    for path, p in walk(study):
+        value, per = (f"{p.value:g}", "-") if isinstance(p.value, int | float) else (str(p.value), p.spec.per)
+        rows.append((path, value, p.spec.unit, per, p.source, p.spec.about))
+    return rows

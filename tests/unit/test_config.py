@@ -193,6 +193,7 @@ def test_parameter_rows():
     assert rows["rollout.evaluation"][:4] == ("pert(1, 3, 8)", "months", "hub", "P10 P29 B12")
     assert rows["regions.Punjab.planned_hubs"][:2] == ("149", "hubs")
     assert rows["hiring.attrition"][0] == "0.02"
+    assert rows["hiring.attrition"][2] == "-"
     assert "command line" in rows["hiring.attrition"][3]
     assert all(all(row) for row in rows.values())
 
