@@ -95,14 +95,18 @@ def reproduce(path: Path, replications: int | None = None, workers: int = 0) -> 
     altered = run.altered()
     for name, why in altered.items():
         print(f"different: {name} {why}, it is not what the manifest describes")
-    if altered or _summary_differs(run):
+    if altered:
         return DIFFERENT
+    said_otherwise = _summary_differs(run)
     with tempfile.TemporaryDirectory(prefix="sim-reproduce-") as again:
         tables, stopped = _run_again(study, config, Path(again))
         if stopped or "runs" not in tables:
             print(f"{stopped or 'nothing came out'}: nothing was compared", file=sys.stderr)
             return INTERRUPTED if stopped == "interrupted" else STOPPED
-        return _compare(run, Run(Path(again)), manifest["tables"], tables, said)
+        code = _compare(run, Run(Path(again)), manifest["tables"], tables, said)
+    if said_otherwise and code != DIFFERENT:
+        print("different: the tables are as they were, but their summary says something else")
+    return DIFFERENT if said_otherwise else code
 
 
 def _summary_differs(run: Run) -> bool:

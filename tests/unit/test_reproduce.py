@@ -402,6 +402,7 @@ def test_a_summary_cannot_hide_behind_an_interruption(sim, copy):
     code, out, _ = sim("reproduce", copy, "workers=1")
     assert code == 4
     assert "different: summary.json: answer: All goals are met. there, " in out
+    assert out.splitlines()[-1] == "different: the tables are as they were, but their summary says something else"
 
 
 def test_a_sweep_without_its_table_of_sites(sim, tmp_path):
