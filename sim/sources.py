@@ -34,7 +34,7 @@ def check_own(key: str, folder: str) -> None:
     """Raise InputError if `folder` is none, or a configuration in it has too many aliases."""
     import yaml
 
-    if not Path(folder).is_dir():
+    if not folder or not Path(folder).is_dir():
         raise InputError(f"{key}: should be a folder (got {folder or 'nothing'!r})")
     for file in sorted([*Path(folder).glob("*.yaml"), *Path(folder).glob("*/*.yaml")]):
         try:

@@ -3,6 +3,7 @@
 import pytest
 
 from sim.config import experiments
+from sim.model.distributions import Distribution
 from sim.model.parameters import walk
 from sim.results.folder import open_run
 from sim.study import montecarlo
@@ -41,7 +42,8 @@ def test_parameters_lists_every_one_with_unit_and_source(sim):
     declared = dict(walk(study()))
     assert set(table) == set(declared)
     for path, parameter in declared.items():
-        for word in (parameter.spec.unit, parameter.source, parameter.spec.per, parameter.spec.about):
+        per = parameter.spec.per if isinstance(parameter.value, Distribution) else "-"
+        for word in (parameter.spec.unit, parameter.source, f" {per} ", parameter.spec.about):
             assert word in table[path], path
 
 
