@@ -110,7 +110,7 @@ def profile(quick: bool) -> dict[str, dict[str, float]]:
         for number in range(2 if quick else 8):
             profiler.runcall(simulate, world, 1, number)
         seconds: Counter[str] = Counter()
-        for (file, _, _), (*_, own, _, callers) in pstats.Stats(profiler).stats.items():  # type: ignore[attr-defined]
+        for (file, _, _), (*_, own, _, callers) in pstats.Stats(profiler).stats.items():
             for place, spent in [(file, own)] if file != "~" else [(by[0], of[2]) for by, of in callers.items()]:
                 seconds[_module(place)] += spent
         whole = seconds.total()
