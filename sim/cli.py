@@ -33,13 +33,13 @@ def main() -> None:
     from sim.errors import InputError, why
 
     try:
-        if command in COMMANDS:
+        if command in COMMANDS and (command == "run" or not {"--help", "-h"} & set(arguments)):
             COMMANDS[command](arguments)
         elif command == "--version":
             from sim import __version__
 
             print(f"sim {__version__}")
-        elif command in ("--help", "-h", "help"):
+        elif command in (*COMMANDS, "--help", "-h", "help"):
             print(USAGE)
         else:
             raise InputError(f"{command}: no such command; try {', '.join(COMMANDS)}, --help")
@@ -172,8 +172,12 @@ def _resume(arguments: list[str]) -> None:
 
     path, changes = _folder_and_numbers("resume", arguments)
     manifest = open_run(path).manifest
+    command = manifest["command"]
+    if "replications" in changes and command:  # what makes all of it
+        command = [word for word in command if not word.startswith("replications=")]
+        command.append(f"replications={changes['replications']}")
     signal.signal(signal.SIGTERM, _terminate)
-    code = run(manifest["config"] | changes, manifest["experiment"], path, manifest["command"])
+    code = run(manifest["config"] | changes, manifest["experiment"], path, command)
     sys.exit(code) if code else None
 
 

@@ -15,7 +15,7 @@ from sim.analysis import words
 from sim.analysis.compare import Difference, verdict
 from sim.analysis.goals import Goal
 from sim.analysis.tables import finished
-from sim.config import compose_config, experiments, plain, scenarios, searched
+from sim.config import compose_config, experiments, nearest, plain, scenarios, searched
 from sim.errors import InputError
 from sim.results.folder import differences, json_safe, open_run, write_json
 from sim.results.side import Side, against_first, sides_of
@@ -46,6 +46,8 @@ def compare_runs(
     path = out or Path("results/runs") / f"compare_{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
     if path.exists() and any(path.iterdir()):
         raise InputError(f"out: {path} is not empty; results are never overwritten, choose another folder")
+    for name in names:  # before any of them is run
+        _check_name(name, own)
     sides = [side for name in names for side in _sides(name, path, overrides, own)]
     if len(sides) < 2:
         raise InputError("compare: names at least two runs, scenarios or experiments")
@@ -71,6 +73,13 @@ def compare_runs(
     drawn = comparison.draw(sides, pairs, goals, path / "figures")
     print(f"Figures: {', '.join(str(file) for file in drawn if file.suffix == '.png')}")
     print(f"All comparisons: {path / 'compare.csv'}")
+
+
+def _check_name(name: str, own: Sequence[str]) -> None:
+    folder = name.partition("#")[0]
+    known = [experiment for experiment, _ in experiments(own)]
+    if not Path(folder).exists() and folder not in known:
+        raise InputError(f"{name}: is neither a run folder nor an experiment{nearest(folder, known, '')}")
 
 
 def _sides(name: str, path: Path, overrides: Sequence[str], own: Sequence[str]) -> list[Side]:

@@ -2,6 +2,8 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pyarrow as pa
 
@@ -48,7 +50,8 @@ def score(path: Path, file: Path, out: Path | None = None) -> None:
             "entries": [entry | {"date": entry["date"].isoformat()} for entry in entries],
         }
         folder.write_json(target / "score.json", content)
-        drawn = draw(run, target, entries)
+        made: Any = SimpleNamespace(manifest=run.manifest | {"command": ["sim", "score", str(path), str(file)]})
+        drawn = draw(made, target, entries)
     except OSError as error:
         raise InputError(f"out: cannot write to {target} ({error.strerror})") from None
     print(scores.text(entries, summary))

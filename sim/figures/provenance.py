@@ -16,7 +16,7 @@ KEYS = ("experiment", "seed", "replications", "config_digest", "version", "commi
 
 def provenance(manifest: dict[str, Any], name: str, caption: str) -> dict[str, Any]:
     """What is written into a figure: its name and caption, and of the run what made it."""
-    command = [word for word in manifest.get("command", ()) if not word.startswith("out=")]
+    command = [word for word in manifest.get("command", ()) if not word.startswith(("out=", "figures="))]
     return {"figure": name, "caption": caption, **{key: manifest.get(key) for key in KEYS}, "command": command}
 
 

@@ -140,6 +140,17 @@ def test_what_is_for_hydra_goes_to_hydra(sim, tmp_path):
     ]
 
 
+def test_a_run_that_was_extended_says_how_all_of_it_is_made(sim, tmp_path):
+    sim("run", *SMALL, "out=run")
+    assert sim("resume", "run", "replications=2")[0] == 0
+    command = open_run(tmp_path / "run").manifest["command"]
+    assert [word for word in command if word.startswith("replications=")] == ["replications=2"]
+
+
+def test_help_of_a_command(sim):
+    assert sim("compare", "--help") == sim("--help")
+
+
 def test_what_failed_in_a_run_is_its_exit_code(sim, monkeypatch):
     def failing(*_):
         raise ValueError("broken on purpose")

@@ -311,7 +311,8 @@ def test_replications_that_failed_are_left_out(sim, runs, copy, tmp_path, undraw
     [
         ([], "names at least two"),
         (["usual"], "names at least two"),
-        (["usual", "nonsuch"], "nonsuch: is not a run folder"),
+        (["usual", "nonsuch"], "nonsuch: is neither a run folder nor an experiment"),
+        (["baseline", "what_maters"], "an experiment, did you mean what_matters?"),
         (["usual", "slow", "out=usual"], "out: usual is not empty"),
     ],
 )

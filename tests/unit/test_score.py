@@ -11,6 +11,7 @@ import pytest
 from sim import observations
 from sim.analysis import scores
 from sim.analysis.tables import has_paths
+from sim.figures.provenance import read_provenance
 from sim.model.metrics import metrics
 from sim.observations import COLUMNS
 from sim.results.folder import open_run
@@ -68,6 +69,7 @@ def test_a_run_is_scored(sim, tmp_path, finished):
         assert words in out
     folder = tmp_path / "new" / "scores"
     assert {file.name for file in folder.iterdir()} == {"score.csv", "score.json", "score.png", "score.svg"}
+    assert read_provenance(folder / "score.png")["command"] == ["sim", "score", str(finished), "seen.csv"]
     found = json.loads((folder / "score.json").read_text())
     assert (found["file"], found["observations"], found["scored"]) == ("seen.csv", 3, 2)
     assert found["run"]["config_digest"] == open_run(finished).manifest["config_digest"]
