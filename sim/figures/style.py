@@ -19,6 +19,7 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -286,10 +287,14 @@ def _settle(figure: Figure) -> None:
     for axes in figure.axes:
         x, y, width, height = (round(value, 5) for value in axes.get_position(original=True).bounds)
         axes.set_position((x, y, width, height))
-    # matplotlib hands out the words of a figure's title, but not the title itself, and its types leave this name out
-    if title := figure._suptitle:  # type: ignore[attr-defined]
+    for title in _titles(figure):
         x, y = (round(value, 5) for value in title.get_position())
         title.set_position((x, y))
+
+
+def _titles(figure: Figure) -> list[Text]:
+    """The title over all axes, if there is one; the other texts of a figure are its caption."""
+    return [text for text in figure.texts if text.get_text() == figure.get_suptitle()]
 
 
 def _save_png(figure: Figure, file: Path, metadata: dict[str, str]) -> None:
@@ -306,7 +311,8 @@ def _save_png(figure: Figure, file: Path, metadata: dict[str, str]) -> None:
 
 def _save_svg(figure: Figure, file: Path, metadata: dict[str, Any]) -> None:
     """Write the figure without the caption printed below it: pages have it as text, with the metadata."""
-    printed = [text for text in figure.texts if text.get_text() != figure.get_suptitle()]
+    titles = _titles(figure)
+    printed = [text for text in figure.texts if text not in titles]
     for text in printed:
         text.set_visible(False)
     figure.savefig(file, metadata=metadata)
