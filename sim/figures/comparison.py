@@ -62,8 +62,8 @@ def draw(
             "title": "Comparison",
             "seed": manifests[0]["seed"],
             "replications": min(manifest["replications"] for manifest in manifests),
-            "config_digest": manifests[0]["config_digest"],
-            "version": manifests[0]["version"],
+            "config_digest": " / ".join(dict.fromkeys(manifest["config_digest"] for manifest in manifests)),
+            **{key: manifests[0].get(key) for key in ("version", "commit", "dirty")},  # it is said where they differ
             "command": manifests[0]["command"]
             if len({side.run.path for side in sides}) == 1
             else ["sim", "compare", *named],

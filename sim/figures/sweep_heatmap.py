@@ -87,6 +87,8 @@ def _draw_goal(run: Run, folder: Path, goal: Goal, grid: dict[str, list[Any]], c
     figure = style.new_figure(max(12, 3.2 + 1.65 * columns), max(4.6, 2.4 + 0.45 * rows), run, caption)
     left, middle, right = figure.subplots(1, 3, sharey=len(grid) == 2 and "row")
     meanings, (*_, across) = _meanings(run), grid
+    for axes in (left, middle, right):  # before labels take their places
+        axes.set_xlabel(_name(across, meanings, 44))
 
     def amount(value: float) -> str:
         return words.amount(goal.metric, value)
@@ -110,8 +112,6 @@ def _draw_goal(run: Run, folder: Path, goal: Goal, grid: dict[str, list[Any]], c
         middle.axhline(goal.level, color=style.VERMILLION, linewidth=1, linestyle=(0, (5, 3)))
         label = f"goal {words.amount(goal.metric, goal.level)}"
         style.label_right(middle, [style.Label(goal.level, label, style.VERMILLION)])
-    for axes in (left, middle, right):
-        axes.set_xlabel(_name(across, meanings, 44))
     left.set_title(f"Probability of {words.amount(goal.metric, goal.level)}\n{goal.when}")
     middle.set_title(f"Mean {words.name(goal.metric)}\non {words.day(goal.by)}")
     right.set_title(f"Mean shortfall\nof {words.amount(goal.metric, goal.level)}")

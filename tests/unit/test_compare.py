@@ -68,8 +68,11 @@ def test_two_runs(sim, runs, tmp_path):
     assert "Careful" not in out
     drawn = {file.name for file in (tmp_path / "cmp" / "figures").glob("*.png")}
     assert {"compare_fans.png", "compare_forest.png"} <= drawn
-    again = read_provenance(tmp_path / "cmp" / "figures" / "compare_forest.png")["command"]
-    assert again == ["sim", "compare", str(runs / "usual"), str(runs / "slow")]
+    made = read_provenance(tmp_path / "cmp" / "figures" / "compare_forest.png")
+    assert made["command"] == ["sim", "compare", str(runs / "usual"), str(runs / "slow")]
+    manifests = [open_run(runs / name).manifest for name in ("usual", "slow")]
+    assert made["config_digest"] == " / ".join(manifest["config_digest"] for manifest in manifests)
+    assert made["commit"] == manifests[0]["commit"]
     written = json.loads((tmp_path / "cmp" / "compare.json").read_text())
     assert written["base"]["name"] == "usual"
     (side,) = written["sides"]
