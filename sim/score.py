@@ -64,7 +64,10 @@ def _monthly(run: folder.Run) -> pa.Table:
     if scenarios > 1:
         raise InputError(f"{run.path}: holds {scenarios} scenarios; a run of one can be scored")
     if not run.has_table("monthly"):
-        raise InputError(f"{run.path}: has no table monthly, which says what was forecast for each date")
+        raise InputError(
+            f"{run.path}: has no table monthly, which says what was forecast for each date; "
+            f"`sim run experiment={run.manifest['experiment']} out=FOLDER` makes it"
+        )
     try:
         monthly = run.table("monthly")
     except (OSError, pa.ArrowInvalid):

@@ -49,8 +49,9 @@ def answer(summary: Summary, goals: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _range(metric: str, figure: Mapping[str, float]) -> str:
     """A median with the range of 8 in 10 runs."""
-    low, high = (words.amount(metric, figure[q]) for q in ("p10", "p90"))
-    return f"{words.quantity(metric, figure['p50'])} (8 in 10 runs: {low} to {high})"
+    low, middle, high = (words.amount(metric, figure[q]) for q in ("p10", "p50", "p90"))
+    span = "that many" if low == middle == high else f"{low} to {high}"
+    return f"{words.quantity(metric, figure['p50'])} (8 in 10 runs: {span})"
 
 
 def funnel(summary: Summary) -> dict[str, float]:
@@ -79,7 +80,7 @@ def what_holds_back(
         pace, needed = counts["opened"] / months, (level - known) / months
         text += (
             f" That is {pace:.1f} openings a month; from the {known:.0f} hubs open at the start to "
-            f"{words.number(level)} it takes at least {needed:.1f}."
+            f"{words.number(level)} it takes at least {needed:.1f} a month."
         )
         everything = known + counts["applications"]
         if everything < level:

@@ -136,10 +136,10 @@ def reduced_means(
 
 
 def in_words(found: Sequence[Mapping[str, Any]]) -> str:
-    """With control variates the mean is ... , equal to 6.3 times as many runs."""
+    """On average over the runs: ..., equal to 6.3 times as many runs."""
     said = [
         f"{words.quantity(one['metric'], one['value'])} ({words.amount(one['metric'], one['low'])} to "
         f"{words.amount(one['metric'], one['high'])}; equal to {one['gain']:.1f} times as many runs)"
         for one in found
     ]
-    return f"With {found[0]['method']} the means are {words.listed(said)}." if said else ""
+    return f"On average over the runs, with {found[0]['method']}: {words.listed(said)}." if said else ""

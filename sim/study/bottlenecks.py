@@ -184,14 +184,12 @@ def _under_way(run: Run, study: Study) -> str:
     part = run.path / "tables" / "under_way.parquet"
     pq.write_table(pa.table(columns), part)
     total = counts.sum(axis=(0, 1))
-    waiting = {STATES[i]: total[i] for i in (0, 3, 4)}
     if not total.sum():
         return "No hub is under way at any month end."
-    share = words.percent(sum(waiting.values()) / total.sum())
-    parts = [
-        f"{words.percent(value / total.sum())} {name}" for name, value in sorted(waiting.items(), key=lambda w: -w[1])
-    ]
-    return f"Of the hubs under way at a month end, {share} are waiting: {words.listed(parts)}."
+    waiting = {STATES[i].removeprefix("waiting "): 100 * total[i] / total.sum() for i in (0, 3, 4)}
+    parts = [f"{share:.1f}% {what}" for what, share in sorted(waiting.items(), key=lambda one: -one[1])]
+    whole = sum(waiting.values())
+    return f"Of the hubs under way at a month end, {whole:.1f}% are waiting: {words.listed(parts)}."
 
 
 def _month_ends(run: Run, study: Study) -> np.ndarray:
@@ -222,6 +220,9 @@ def _answer(gap: dict[str, Any]) -> str:
         return words.amount(metric, value)
 
     parts = [f"{step['group']} {_interval(step['shapley'], say)}" for step in gap["steps"][:3]]
+    others = sum(step["shapley"]["value"] for step in gap["steps"][3:])
+    if others > 0:
+        parts.append(f"all other groups together {say(others)}")
     unsure = [step["group"] for step in gap["steps"][:3] if not (step["shapley"]["low"] or 0) > 0]
     counted = (
         f"{gap['label']}: on average {say(gap['mean']['value'])} of {say(gap['level'])} are there on "

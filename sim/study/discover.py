@@ -175,7 +175,7 @@ def _answer(study: Study, goal: str, content: Measured, plan: str) -> str:
         f"{_twentieths(first['missed_outside'])}; {words.percent(coverage['value'])} of the runs that miss it are "
         f"there. Checked on runs it was not found with; chance would find a box as dense in "
         f"{'less than 1 in 20' if first['p'] < CHANCE else '1 in 20'} tries (p = {first['p']:.2g})."
-        + (f" The figures have {more} more, for the runs outside." if more else "")
+        + (f" Of the runs outside it the figures show {more} more {'box' if more == 1 else 'boxes'}." if more else "")
     )
 
 

@@ -98,7 +98,10 @@ def _said(
         mine = [one for one in by_plan if one["goal"] == goal.name]
         safe = max(mine, key=lambda one: (one["probability_worst"], one["mean_worst"]))
         share, world = words.percent(safe["probability_worst"]), safe["probability_worst_world"]
-        said += f"; the highest chance in a plan's worst world is {share} ({safe['plan']!r} in {world!r}). "
+        if safe["probability_worst"] > 0:
+            said += f"; the highest chance in a plan's worst world is {share} ({safe['plan']!r} in {world!r}). "
+        else:
+            said += "; no plan got there in any run of its worst world. "
         said += in_words(regret["probability"], plans, worlds, _points, "this chance")
     else:
         said += "."
