@@ -84,7 +84,8 @@ def _run(arguments: list[str]) -> None:
             hydra_config = cfg.hydra
             with open_dict(cfg):
                 del cfg["hydra"]
-            if not own and not hydra_config.overrides.hydra:  # nothing for Hydra to do but to compose it twice more
+            asked = set(hydra_config.overrides.hydra) - set(searched(own))
+            if not asked:  # nothing for Hydra to do but to compose it twice more
                 code = _start(cfg, hydra_config, own)
                 sys.exit(code) if code else None
                 return

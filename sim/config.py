@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from functools import lru_cache
 from hashlib import sha256
 from itertools import pairwise, product
-from math import floor
+from math import floor, prod
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -34,6 +34,8 @@ HOW_IT_RUNS = ("workers", "cluster", "shard", "out", "only", "observations", "fi
 
 LONGEST = 1500
 """A message about a mistake quotes no more than this."""
+MOST_SCENARIOS = 10_000
+"""Scenarios of one sweep: each is a configuration of its own that is checked and kept."""
 
 GROUPS = tuple(sorted(folder.name for folder in CONF.iterdir() if any(folder.glob("*.yaml"))))
 """Config groups: folders of conf/ with an option a file."""
@@ -89,6 +91,9 @@ class Sweep(BaseModel):
         lengths = {key: len(values) for key, values in self.zipped.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"sweep.zip should list as many values for each key, got {lengths}")
+        for levers in (self.grid, self.packages):  # before they are multiplied out
+            if (number := prod(map(len, levers.values()))) > MOST_SCENARIOS:
+                raise ValueError(f"sweep should have at most {MOST_SCENARIOS:,} scenarios, got {number:,}")
         named = [one["name"] for one in self.listed if "name" in one]
         if twice := [name for name in named if named.count(name) > 1]:
             raise ValueError(f"sweep.list should give each scenario a name of its own, got {twice[0]!r} twice")
@@ -582,8 +587,10 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
     except OmegaConfBaseException as error:
         raise InputError(_one_line(error)) from None
     start = raw.get("start")
-    if isinstance(start, dict) and start.get("states_file"):
-        start |= read_states(start["states_file"])
+    if isinstance(start, dict) and (file := start.get("states_file")):
+        if not isinstance(file, str):
+            raise InputError(f"start.states_file: should be the name of a file (got {_shown(file)})")
+        start |= read_states(file)
     return raw
 
 
@@ -592,10 +599,12 @@ def read_states(file: str) -> dict[str, Any]:
     """`states` and `prior` of a file: one of conf/data, or a path."""
     path = CONF / "data" / file if (CONF / "data" / file).is_file() else Path(file)
     try:
+        if path.exists() and not path.is_file():
+            raise ValueError("it is no file")  # a pipe or a device might never end
         content = json.loads(path.read_text(encoding="utf-8"))
         return {"states": content["states"], "prior": content["prior"]}
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"start.states_file: cannot read {file} ({error})") from None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(f"start.states_file: cannot read {_cut(file)} ({_one_line(error)})") from None
 
 
 def read_study(cfg: DictConfig | dict[str, Any]) -> Study:
@@ -618,6 +627,14 @@ def _cut(line: str) -> str:
     return line if len(line) <= LONGEST else f"{line[:LONGEST]} ..."
 
 
+def _shown(value: object) -> str:
+    """A value as Python writes it, which it does not with a number of many thousand digits."""
+    try:
+        return repr(value)
+    except ValueError:
+        return "a number of too many digits"
+
+
 def _validation_message(error: dict[str, Any]) -> str:
     path = ".".join(str(part) for part in error["loc"])
     message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
@@ -625,7 +642,7 @@ def _validation_message(error: dict[str, Any]) -> str:
         parent = _field_names(error["loc"][:-1])
         if path == "experiment":
             return "experiment: the first line of its file should be `# @package _global_` (as in docs/how-to.md)"
-        return f"{path}: no such key{nearest(str(error['loc'][-1]), parent)} (got {error['input']!r})"
+        return f"{path}: no such key{nearest(str(error['loc'][-1]), parent)} (got {_shown(error['input'])})"
     if error["type"] == "missing":
         return f"{path}: is missing"
     got = error["input"]
@@ -633,7 +650,7 @@ def _validation_message(error: dict[str, Any]) -> str:
         got = got.get("value", None)
         if got is None or not path:
             return f"{path}: {message}" if path else message
-    return f"{path}: {message}" if "got " in message else f"{path}: {message} (got {got!r})"
+    return f"{path}: {message}" if "got " in message else f"{path}: {message} (got {_shown(got)})"
 
 
 def _field_names(path: tuple[Any, ...]) -> list[str]:

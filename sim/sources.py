@@ -31,18 +31,31 @@ MOST_ALIASES = 20
 
 
 def check_own(key: str, folder: str) -> None:
-    """Raise InputError if `folder` is none, or a configuration in it has too many aliases."""
+    """Raise InputError if `folder` is none, or a configuration in it has too many aliases, or settings of Hydra itself.
+
+    Hydra would call whatever these name (`_target_`), and an experiment is a file that people send each other.
+    """
     import yaml
 
     if not folder or not Path(folder).is_dir():
         raise InputError(f"{key}: should be a folder (got {folder or 'nothing'!r})")
-    for file in sorted([*Path(folder).glob("*.yaml"), *Path(folder).glob("*/*.yaml")]):
+    for file in sorted(Path(folder).rglob("*.yaml")):
         try:
-            aliases = sum(isinstance(token, yaml.AliasToken) for token in yaml.scan(file.read_text(encoding="utf-8")))
+            text = file.read_text(encoding="utf-8")
+            tokens = list(yaml.scan(text))
         except (yaml.YAMLError, ValueError, OSError):  # for Hydra to say, if it is asked for
             continue
+        aliases = sum(isinstance(token, yaml.AliasToken) for token in tokens)
         if aliases > MOST_ALIASES:
             raise InputError(f"{file}: should have at most {MOST_ALIASES} aliases (got {aliases})")
+        said = {token.value for token in tokens if isinstance(token, yaml.ScalarToken)} | set(file.parts)
+        said |= set(re.findall(r"@package\s+([A-Za-z_]+)", text))
+        if refused := sorted(said & CALLS):
+            raise InputError(f"{file}: should say nothing of {refused[0]}, which would let it run any code")
+
+
+CALLS = {"hydra", "_target_", "_partial_"}
+"""Keys, folders and packages by which a configuration can have Hydra call something."""
 
 
 @cache

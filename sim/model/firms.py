@@ -77,7 +77,7 @@ class Firms:
     def open(self, site: Site, sizes: list[int], exports_per_job: float) -> None:
         """Open a park with units meant for these numbers of people, all vacant."""
         now = self.env.now
-        self.world.admit(len(sizes))
+        self.world.admit(len(sizes), self.round_days)
         site.enter(State.open, now)
         site.opened = site.settled = now
         site.seats = sum(sizes)

@@ -28,11 +28,13 @@ from sim.model.talent import stock, talent_flow, yearly_inflow
 Process = Generator[Any, Any, None]
 _NEARLY_ONE = 1.0 - 1e-9
 MOST_PLACES = 100_000
-"""Sites and units of parks that a replication may have. Each has at most a round a day, so events are bounded too."""
+"""Sites and units of parks that a replication may have."""
+MOST_ROUNDS = 10_000_000
+"""Hiring rounds that they may hold until the end: with these, events are bounded (some minutes of one processor)."""
 
 
 class TooLarge(Exception):
-    """A replication has more sites and units than it may."""
+    """A replication has more sites and units than it may, or they would hold more hiring rounds."""
 
 
 class World:
@@ -70,7 +72,7 @@ class World:
         start = config.start
         self.begin = self.clock.noon(min([start.date, *start.calls, *start.openings])) - 1.0
         self.env = simpy.Environment(initial_time=self._earliest())
-        self.places = 0
+        self.places, self.rounds = 0, 0.0
         self.committee = simpy.Resource(self.env, capacity=int(self.p.rollout.committee))
         self.money = simpy.Container(self.env)
         self.money_in = 0.0
@@ -222,7 +224,7 @@ class World:
         if known and known.brownfield is not None:
             site.brownfield = known.brownfield
         site.women_members_share, site.women_hires_share = p.talent.women_users, self.women_hires
-        self.admit()
+        self.admit(1, p.hiring.round_days)
         ledger.sites.append(site)
         if origin == Origin.initial:
             ledger.known += 1
@@ -237,16 +239,22 @@ class World:
         name = system if origin in (Origin.women_park, Origin.park) else f"{origin.name}-{region}-{number:03d}"
         site = Site(origin, batch, number, u, ledger, name)
         site.women_members_share, site.women_hires_share = self.p.talent.women_users, self.women_hires
-        self.admit()
+        self.admit(1, self.p.hiring.round_days)
         ledger.sites.append(site)
         ledger.known += 1
         return site
 
-    def admit(self, places: int = 1) -> None:
+    def admit(self, places: int, round_days: float) -> None:
         """Count sites and units that come into the world, or stop before it gets too large to simulate."""
         self.places += places
         if self.places > MOST_PLACES:
             raise TooLarge(f"a replication may have {MOST_PLACES:,} hubs and units of parks, and this one has more")
+        self.rounds += places * (self.clock.noon(self.config.end) - self.env.now) / round_days
+        if self.rounds > MOST_ROUNDS:
+            raise TooLarge(
+                f"hubs and units of parks may hold {MOST_ROUNDS:,} hiring rounds in a replication, and here they would "
+                "hold more"
+            )
 
     def furnish(self, site: Site) -> None:
         """Fix what a hub that opens now has: its seats, and the day it will close."""

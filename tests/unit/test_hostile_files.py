@@ -14,9 +14,23 @@ LONG = "a" * 5000
 FILES = {
     "a Python tag": ("title: !!python/object/apply:os.mkdir [made]", "could not determine a constructor for the tag"),
     "code to be called": (
-        "hydra: {callbacks: {x: {_target_: os.system, command: mkdir made}}}", "Target 'os.system' is blocklisted",
+        "hydra: {callbacks: {x: {_target_: os.mkdir, path: made}}}", "own.yaml: should say nothing of _target_, which",
     ),
+    "settings of Hydra": ("? !!str hydra\n: {job_logging: null}", "own.yaml: should say nothing of hydra, which"),
+    "a package of Hydra": ("# @package hydra.job_logging", "own.yaml: should say nothing of hydra, which"),
     "a huge integer": ("seed: " + "9" * 400, "seed: should be less than 9223372036854775808"),
+    "a larger one": ("seed: 0x" + "f" * 5000, "seed: should be less than 9223372036854775808"),
+    "a list of files of states": ("start: {states_file: [a]}", "should be the name of a file (got ['a'])"),
+    "a folder of states": ("start: {states_file: /}", "start.states_file: cannot read / (it is no file)"),
+    "a device of states": ("start: {states_file: /dev/zero}", "cannot read /dev/zero (it is no file)"),
+    "states that are none": (
+        "start: {states_file: data.json}", "start.states_file: cannot read data.json (list indices must be integers",
+    ),
+    "deep states": ("start: {states_file: deep.json}", "start.states_file: cannot read deep.json (maximum recursion"),
+    "more scenarios than fit": (
+        "sweep: {grid: {" + ", ".join(f"key{n}: [{', '.join('1' * 20)}]" for n in range(9)) + "}}",
+        "sweep should have at most 10,000 scenarios, got 512,000,000,000",
+    ),
     "deep lists": ("hiring: {attrition: {value: " + "[" * 3000 + "]" * 3000 + "}}", "maximum recursion depth exceeded"),
     "deep mappings": ("hiring: " + "{a: " * 3000 + "1" + "}" * 3000, "maximum recursion depth exceeded"),
     "aliases of aliases": (
@@ -34,6 +48,7 @@ FILES = {
     "the same key twice": ("seed: 1\nseed: 2", "found duplicate key seed"),
     "a list": ("- 1\n- 2", "cannot read"),
 }  # fmt: skip
+STATES = {"data.json": "[]", "deep.json": "[" * 100_000}
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -43,6 +58,8 @@ def test_a_hostile_experiment_is_refused_in_a_line(sim, tmp_path, name):
     folder = tmp_path / "it's mine, [really]"
     (folder / "experiment").mkdir(parents=True)
     (folder / "experiment" / "own.yaml").write_text(f"# @package _global_\nquestion: why?\n{text}\n")
+    for name, content in STATES.items():
+        (tmp_path / name).write_text(content)
     out = [] if text.startswith("out") else ["out=new"]
     code, said, err = sim("run", "--config-dir", folder.name, "experiment=own", "replications=1", "goals=none", *out)
     assert code in (1, 2)
@@ -50,7 +67,7 @@ def test_a_hostile_experiment_is_refused_in_a_line(sim, tmp_path, name):
     assert "Traceback" not in err
     assert len(err) < 3000
     assert words in " ".join(err.split())
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["own.yaml"]
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"own.yaml", *STATES}
     assert not (tmp_path / "made").exists()
 
 

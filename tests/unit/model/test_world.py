@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from sim.config import InputError
+from sim.model import world
 from sim.model.clock import DAYS_PER_MONTH
 from sim.model.parameters import FISCAL_DRAWS
 from sim.model.site import STAGES
 from sim.model.streams import Streams
-from sim.model.world import World, simulate
+from sim.model.world import TooLarge, World, simulate
 from tests.helpers import NO_LIMITS, SURE, mask, metric, run, state, study
 
 PUNJAB_ONLY = {
@@ -382,3 +383,13 @@ def test_work_that_is_left_at_the_end_is_recorded():
     end = (date(2025, 12, 31) - date(2025, 11, 14)).days + 1
     np.testing.assert_allclose(left[:4], 2 * DAYS_PER_MONTH + APPLIED - end, atol=1e-5)
     assert np.isnan(left[4:]).all()  # who waits has not begun
+
+
+def test_a_world_that_would_run_for_hours_is_stopped_at_once(monkeypatch):
+    """Too many hubs, or hubs that would hold too many rounds until the end; the latter by the limit as it is."""
+    many = {"calls.applications": 20_000, "calls.applications_sd": 0}
+    with pytest.raises(TooLarge, match=r"may hold 10,000,000 hiring rounds in a replication, and here they would"):
+        run(study(many | {"hiring.round_days": 1}, end="2030-12-31"))
+    monkeypatch.setattr(world, "MOST_PLACES", 500)
+    with pytest.raises(TooLarge, match="a replication may have 500 hubs and units of parks, and this one has more"):
+        run(study(many, end="2027-12-31"))
