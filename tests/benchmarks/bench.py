@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
@@ -32,6 +33,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import simpy
+from scipy.special import stdtrit
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # a script has its own folder there, not the checkout
 
@@ -137,7 +139,7 @@ def beside_rivals(effort: int) -> dict[str, Any]:
         run(10**6)  # warm up, compile
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     results: dict[str, list[Any]] = {name: [] for name in ways}
-    for number in range((2, 15, 60)[effort]):
+    for number in range((10, 15, 60)[effort]):
         for name, run in ways.items():
             one, result = timed(run, number)
             seconds[name].append(one)
@@ -173,6 +175,8 @@ def precision(effort: int) -> dict[str, Any]:
 
     def answer(variance: float, half: float, runs_each: int) -> dict[str, float]:
         n = max(2.0, np.ceil(variance * (Z / half) ** 2))
+        while stdtrit(n - 1, 0.975) * np.sqrt(variance / n) > half:
+            n += 1
         return {"replications": n, "seconds": n * runs_each * cost}
 
     return {
@@ -181,6 +185,19 @@ def precision(effort: int) -> dict[str, Any]:
         "difference_within_100_jobs_common_random_numbers": answer(float((b - a).var(ddof=1)), HALF_JOBS, 2),
         "difference_within_100_jobs_independent": answer(float(a.var(ddof=1) + b.var(ddof=1)), HALF_JOBS, 2),
     }  # fmt: skip
+
+
+def answered(effort: int) -> dict[str, float]:
+    """Seconds by the clock on the wall of the whole command that runs until a probability is known well enough."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "run"
+        goal = f"{{metric: hubs_open, level: {GOAL}, by: '{ON}', label: {GOAL} hubs open, source: assumption}}"
+        rule = f"{{metric: reach, half_width: {(0.4, 0.1, HALF_PROBABILITY)[effort]}}}"
+        seconds = wall(
+            *SIM[1:], "run", f"end={ON}", "goals=none", f"+goals.reach={goal}", f"precision={rule}",
+            "replications=20000", "tables=[runs]", "figures=false", f"out={out}",
+        )  # fmt: skip
+        return {"seconds": seconds, "replications": json.loads((out / "manifest.json").read_text())["replications"]}
 
 
 def designs(effort: int) -> dict[str, Any]:
@@ -251,9 +268,10 @@ def parallel(effort: int) -> dict[str, float]:
 
     run(1), run(2)  # start the pool, read the configuration
     one, two, free = np.array([(run(1), run(2), apart()) for _ in range((1, 1, 5)[effort])]).T
+    pool, limit = np.sort(one / two / 2), np.sort(one / free / 2)
     return {
-        "one_seconds": median(one), "two_seconds": median(two), "efficiency": median(one / two / 2),
-        "limit": median(one / free / 2),
+        "efficiency": median(pool), "low": float(pool[0]), "high": float(pool[-1]), "pairs": len(pool),
+        "limit": median(limit), "limit_low": float(limit[0]), "limit_high": float(limit[-1]),
     }  # fmt: skip
 
 
@@ -296,13 +314,18 @@ def child(kind: str, number: int) -> dict[str, float]:
 
 
 def of_hubs(hubs: int) -> dict[str, float]:
-    """One replication with so many applications on the first day (`rivals.part`), and as many places in proportion."""
+    """One replication with so many applications on the first day (`rivals.part`), and as many places in proportion.
+
+    Memory is what Python has allocated at most, in a second replication: that of the process has a size it begins with.
+    """
     rivals.ours(0, rivals.part(25, 8))
     world = rivals.part(hubs, hubs * rivals.PLACES // rivals.APPLICATIONS)
-    before = peak()
     gc.collect()
     seconds, _ = timed(rivals.ours, 0, world)
-    return {"seconds": seconds, "megabytes": peak() - before}
+    gc.collect()
+    tracemalloc.start()
+    rivals.ours(0, world)
+    return {"seconds": seconds, "megabytes": tracemalloc.get_traced_memory()[1] / 1e6}
 
 
 def of_replications(replications: int) -> dict[str, float]:
@@ -337,12 +360,16 @@ def of_replications(replications: int) -> dict[str, float]:
 CHILDREN = {"hubs": of_hubs, "replications": of_replications}
 
 
-def growth(kind: str, numbers: list[int], _effort: int) -> dict[str, Any]:
-    """Measure at each number; exponent of each figure between the two largest: 1 is in proportion, 0 flat."""
-    rows = [child(kind, number) for number in numbers]
-    steps = np.log(numbers[-1] / numbers[-2])
-    exponents = {name: float(np.log(max(rows[-1][name], 1e-9) / max(rows[-2][name], 1e-9)) / steps) for name in rows[0]}
-    return {"numbers": numbers, "rows": rows, "exponents": exponents}
+def growth(kind: str, numbers: list[int], effort: int) -> dict[str, Any]:
+    """Medians at each number, and the exponent of each figure, fitted to all: 1 is in proportion, 0 flat."""
+    rows = []
+    for step, number in enumerate(numbers):
+        repeats = max(1, (1, 1, 5 - 2 * step)[effort]) if kind == "hubs" else 1
+        measured = [child(kind, number) for _ in range(repeats)]
+        rows.append({name: median(one[name] for one in measured) for name in measured[0]})
+    logs = np.log([[max(value, 1e-9) for value in row.values()] for row in rows])
+    exponents = np.polyfit(np.log(numbers), logs, 1)[0]
+    return {"numbers": numbers, "rows": rows, "exponents": dict(zip(rows[0], map(float, exponents), strict=True))}
 
 
 def machine() -> dict[str, Any]:
@@ -355,7 +382,7 @@ def machine() -> dict[str, Any]:
             versions[name] = None
     return {
         "machine": f"{platform.system()} {platform.machine()}", "processors": os.cpu_count(), "sim": __version__,
-        "load": os.getloadavg()[0], "python": platform.python_version(), **versions,
+        "python": platform.python_version(), **versions,
     }  # fmt: skip
 
 
@@ -391,7 +418,7 @@ def aims(found: dict[str, Any]) -> list[str]:
         ("salabim, times ours", "least", 5, ratio.get("salabim, a component a hub"), "rivals"),
         ("ours, times the compiled loop", "most", 20, compiled, "compiled"),
         (
-            "the same for equally precise jobs, with control variates",
+            "the same for equally precise jobs, ours with control variates (their worth in the baseline)",
             "most",
             5,
             compiled and compiled / gain,
@@ -433,8 +460,8 @@ def page(found: dict[str, Any]) -> str:
     lines = [
         "# Benchmarks", "",
         f"Made by `make bench`{' ARGS=--quick' if found['quick'] else ''} on {made['machine']}, {made['processors']} "
-        f"shared processors (load {made['load']:.1f} at the beginning); {versions}. Ratios are medians of alternating "
-        "runs.", "",
+        f"shared processors (load before each part {min(found['load'].values()):.1f} to "
+        f"{max(found['load'].values()):.1f}); {versions}. Ratios are medians of alternating runs.", "",
         "| a replication to the end of 2030 | events | ms | bare SimPy loop with as many events, ms | ratio |",
         "|---|---|---|---|---|",
     ]  # fmt: skip
@@ -461,6 +488,9 @@ def page(found: dict[str, Any]) -> str:
         ("difference_within_100_jobs_independent", "the same without common random numbers"),
     ):
         lines.append(f"| {what} | {precise[name]['replications']:,.0f} | {precise[name]['seconds']:,.0f} |")
+    whole = found["answered"]
+    lines.append(f"| the goal's probability by `sim run precision=...`, the whole command, by the clock | "
+                 f"{whole['replications']:,} | {whole['seconds']:,.0f} |")  # fmt: skip
     gains = found["designs"]
     controlled = {name: precise["probability_within_2_points"][name] / gains["control variates"]["goal"]
                   for name in ("replications", "seconds")}  # fmt: skip
@@ -478,9 +508,9 @@ def page(found: dict[str, Any]) -> str:
     lines += ["", "| start-up | seconds |", "|---|---|"]
     lines += [f"| {name} | {seconds:.2f} |" for name, seconds in up.items()]
     lines += [
-        "", f"Two workers: {pool['one_seconds']:.1f} s in turn, {pool['two_seconds']:.1f} s through the pool: "
-        f"{100 * pool['efficiency']:.0f}% of twice as fast; two processes that share nothing: "
-        f"{100 * pool['limit']:.0f}%.",
+        "", f"Two workers, against in turn, {pool['pairs']} times: {100 * pool['efficiency']:.0f}% of twice as fast "
+        f"({100 * pool['low']:.0f} to {100 * pool['high']:.0f}%); two processes that share nothing and send nothing "
+        f"back: {100 * pool['limit']:.0f}% ({100 * pool['limit_low']:.0f} to {100 * pool['limit_high']:.0f}%).",
         "", f"A block of {block['replications']} replications: {1e3 * block['seconds_a_replication']:.0f} ms a "
         f"replication, {100 * block['simulating_share']:.0f}% of it simulating; as Parquet runs "
         f"{block['runs_bytes'] / 1e3:.1f}, monthly {block['monthly_bytes'] / 1e3:.1f}, sites "
@@ -513,6 +543,7 @@ def measured(effort: int, only: Collection[str] = (), many: bool = False) -> Ite
     }
     for name, measure in (
         ("floor", floor), ("profile", profile), ("rivals", beside_rivals), ("precision", precision),
+        ("answered", answered),
         ("start_up", start_up), ("parallel", parallel), ("blocks", blocks), ("designs", designs),
         *((f"growth_{kind}", partial(growth, kind, numbers)) for kind, numbers in sizes.items()),
     ):  # fmt: skip
@@ -536,16 +567,21 @@ def main() -> None:
         kind, number = options.child
         print(json.dumps(CHILDREN[kind](int(number))))
         return
-    last = options.out / "benchmarks.json"
+    last, now = options.out / "benchmarks.json", machine()
+    found: dict[str, Any] = {"quick": options.quick, "machine": now, "load": {}}
     if options.only:
-        found: dict[str, Any] = json.loads(last.read_text(encoding="utf-8"))
-    else:
-        found = {"quick": options.quick, "machine": machine()}
+        found = json.loads(last.read_text(encoding="utf-8"))
+        if (there := found["machine"]) != now:
+            sys.exit(f"--only: the other parts were measured with {there}, and this is {now}")
     options.out.mkdir(parents=True, exist_ok=True)
+    new = last.with_suffix(".part")  # at once, lest a defect loses the rest; whole when the page is
+    load = os.getloadavg()[0]
     for name, one in measured(1 if options.quick else 2, options.only or (), options.many):
-        found[name] = one
-        last.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")  # at once, lest a defect loses the rest
+        found[name], found["load"][name] = one, load
+        new.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
         print(f"{name}: done", file=sys.stderr)
+        load = os.getloadavg()[0]
+    new.replace(last)
     (options.out / "README.md").write_text(page(found), encoding="utf-8")
     print(page(found))
 

@@ -225,8 +225,8 @@ come and go on any day (tests/verification/people.py)."""
 def differences(results):
     """Compare each way with ours: {name: (hubs open %, people %)}; AssertionError if one is another model.
 
-    Welch's t test of the means of both; for persons the part beyond ROUNDS_ARE_LATE only. `results` has an array
-    (n, 2) for each way.
+    Means by Welch's t test, for persons the part beyond ROUNDS_ARE_LATE only; spreads by Levene's test about the median
+    (Brown and Forsythe 1974). `results` has an array (n, 2) for each way.
     """
     from scipy import stats
 
@@ -234,8 +234,12 @@ def differences(results):
     for name, other in results.items():
         off = other.mean(0) - base.mean(0)
         free = np.array([0.0, ROUNDS_ARE_LATE if "person" in name else 0.0]) * base.mean(0)
-        error = np.sqrt(other.var(0, ddof=1) / len(other) + base.var(0, ddof=1) / len(base))
-        p = 2 * stats.norm.sf(np.maximum(0.0, np.abs(off) - free) / error)
+        parts = [one.var(0, ddof=1) / len(one) for one in (other, base)]
+        error = np.sqrt(sum(parts))
+        dof = error**4 / sum(part**2 / (len(one) - 1) for part, one in zip(parts, (other, base), strict=True))
+        p = 2 * stats.t.sf(np.maximum(0.0, np.abs(off) - free) / error, dof)
+        spread = np.array([stats.levene(a, b).pvalue for a, b in zip(other.T, base.T, strict=True)])
         assert (p > FALSE_ALARM).all(), f"{name} is another model: off by {off}, p = {p}"
+        assert (spread > FALSE_ALARM).all(), f"{name} is another model: spread {other.std(0)}, p = {spread}"
         found[name] = tuple(100 * off / base.mean(0))
     return found
