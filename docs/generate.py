@@ -6,7 +6,11 @@ is made by the function NAME below.
 
 import json
 import re
+from math import sqrt
 from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
 
 from sim.analysis import words
 from sim.analysis.systems import systems_rows
@@ -126,6 +130,44 @@ def runs():
     )
 
 
+def states():
+    """What it adds to the error of the baseline's means that the states of the start date are themselves a sample."""
+    kept = json.loads((ROOT / "conf" / "data" / "states.json").read_text(encoding="utf-8"))["states"]
+    distinct = len({json.dumps(state, sort_keys=True) for state in kept})
+    worth = read("calibrated", "calibration.json")["effective_sample_size"]
+    rows = pq.read_table(RESULTS / "baseline" / "tables" / "runs.parquet")
+    parameters = np.column_stack([rows[f"param.{path}"] for path in kept[0]["parameters"]])
+    group = np.unique(parameters, axis=0, return_inverse=True)[1]
+
+    def errors(metric, digits):
+        within, between = variances(rows[f"{metric}@2027-12-31"].to_numpy(), group)
+        error, least, most = (
+            f"{sqrt((within + between) / len(rows) + between * more):.{digits}f}"
+            for more in (0, 1 / worth, 1 / worth + 1 / len(kept))
+        )
+        return f"{least} to {most} instead of {error} for {words.name(metric)}"
+
+    return (
+        f"Intervals of forecasts hold given the {len(kept)} states of the start date that the calibration left "
+        f"({distinct} distinct, drawn from runs that are worth {worth:.0f} independent ones). These are themselves a "
+        "sample, and more runs do not remove that error. With it, the standard error of the baseline's mean on 31 "
+        f"December 2027 is {errors('hubs_open', 1)} and {errors('jobs_supported.hub', 0)}: the variance between states "
+        f"(analysis of variance, {len(rows)} runs by the {len(kept[0]['parameters'])} parameters that a state carries) "
+        f"over {worth:.0f} is added, for the higher figure also over {len(kept)}, as if the states had been drawn by "
+        "lot (`python docs/generate.py`)."
+    )
+
+
+def variances(y, group):
+    """Variances within and between groups: one-way analysis of variance with random effects, groups of any size."""
+    size = np.bincount(group)
+    mean = np.bincount(group, y) / size
+    within = ((y - mean[group]) ** 2).sum() / (len(y) - len(size))
+    between = (size * (mean - y.mean()) ** 2).sum() / (len(size) - 1)
+    typical = (len(y) - (size**2).sum() / len(y)) / (len(size) - 1)
+    return within, max(0.0, (between - within) / typical)
+
+
 def versions():
     """Versions that made the published baseline."""
     (made,) = (manifest for name, manifest in manifests() if name == "baseline")
@@ -233,6 +275,7 @@ MAKERS = (
     published,
     parameters,
     runs,
+    states,
     versions,
     calibration,
     left_out,

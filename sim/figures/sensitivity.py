@@ -69,8 +69,9 @@ def _tornado(
     rows = sorted(one["swings"], key=lambda item: -abs(item["swing"]))[: SHOWN + 4]
     caption = (
         "Mean change of the outcome when one input is moved to its low end (orange: the value that 1 in 10 lie below; "
-        "for a lever a tenth of its range) or high end (blue: 9 in 10) and everything else stays as drawn, on the same "
-        f"luck; 95% intervals. Levers are marked *. As drawn: {_level(metric, one, one['as_drawn']['value'])}."
+        "for a lever a tenth of its range; for hubs under way any of the states about there) or high end (blue: 9 in "
+        "10) and everything else stays as drawn, on the same luck; 95% intervals. Levers are marked *. "
+        f"As drawn: {_level(metric, one, one['as_drawn']['value'])}."
     )
     figure = style.new_figure(9.5, 1.9 + 0.36 * len(rows), run, caption)
     axes = figure.subplots()

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import chain
-from math import inf, nan
+from math import inf, isclose, nan
 from types import SimpleNamespace
 from typing import Any, Literal, NamedTuple
 from zlib import crc32
@@ -505,6 +505,14 @@ class World(Group):
         planned = [region.planned_hubs.value for region in self.regions.values()]
         if not any(isinstance(hubs, Distribution) or hubs > 0 for hubs in planned):
             raise ValueError("regions should plan at least one hub in one region (planned_hubs)")
+        shares = {name: region.talent_share.value for name, region in self.regions.items()}
+        numbers = [share for share in shares.values() if not isinstance(share, Distribution)]
+        if len(numbers) < len(shares) or not isclose(sum(numbers), 1):
+            raise ValueError(
+                "regions should have shares of the talent (talent_share) that are numbers and sum to 1: what one has "
+                f"more others have less; got {', '.join(f'{share} in {name}' for name, share in shares.items())}: "
+                f"numbers that sum to {sum(numbers):g}"
+            )
         if self.end < self.start.date:
             raise ValueError(f"end should not be before start.date ({self.start.date}), got {self.end}")
         if (self.stps or self.parks) and not self.firms:

@@ -134,6 +134,10 @@ OFFSET = {"rows": 0, "trajectories": 1 << 28, "pairs": 1 << 29}
 LEVELS = (1 / 8, 3 / 8, 5 / 8, 7 / 8)
 """Places of the elementary effects, in probability: middles of four equal parts, so that no quantile is infinite."""
 TORNADO = (0.1, 0.9)
+NEAR = 0.05
+"""How far from these places, at most, the state of the start date is drawn. States of about the same size differ in the
+stages that their hubs are in: two of them, the same ones in every pair, would be compared as two, not as few and many.
+"""
 LEAST_ROUNDS = 4
 """With fewer there is no telling how sure the indices are."""
 
@@ -198,11 +202,12 @@ class Sensitivity:
         if part == "rows":
             return Point(stream, self._saltelli(row, column), {})
         if part == "trajectories":
-            return self._point(stream, dict(zip(self.single, self.trajectory(row)[column], strict=True)))
-        if not column:
-            return Point(stream, {}, {})
-        path = self.single[(column - 1) // 2]
-        return self._point(stream, {path: TORNADO[(column - 1) % 2]})
+            places = dict(zip(self.single, self.trajectory(row)[column], strict=True))
+        else:
+            places = {self.single[(column - 1) // 2]: TORNADO[(column - 1) % 2]} if column else {}
+        if STATE in places:
+            places[STATE] += self._aside(part, row)
+        return self._point(stream, places)
 
     def _saltelli(self, row: int, column: int) -> dict[str, float]:
         """Row of A, of B, or of A with one factor from B."""
@@ -236,6 +241,13 @@ class Sensitivity:
         rng = np.random.default_rng([self.study.seed % LARGEST_SEED, row])
         start = [LEVELS[i] for i in rng.integers(0, len(LEVELS), len(self.single)).tolist()]
         return start, rng.permutation(len(self.single)).tolist()
+
+    def _aside(self, part: str, row: int) -> float:
+        """How far from its places the state of the start date is drawn: the same in all of a trajectory or pair."""
+        import numpy as np
+
+        rng = np.random.default_rng([self.study.seed % LARGEST_SEED, OFFSET[part] + row])
+        return float(rng.uniform(-NEAR, NEAR))
 
     def _point(self, stream: int, places: dict[str, float]) -> Point:
         """A point with some inputs at given places of their distributions, one by one.

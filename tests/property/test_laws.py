@@ -27,6 +27,8 @@ def share():
     return between(0, 1)
 
 
+TALENT = 0.784
+"""Shares of Punjab and Sindh together."""
 STATES = st.builds(
     lambda hubs, balance: state(*hubs, balance=balance), st.tuples(*[st.integers(0, 12)] * 5), between(0, 100)
 )
@@ -50,7 +52,7 @@ LEVERS = {
     "rollout.brownfield_share": share(),
     "rollout.brownfield_factor": between(0, 2),
     "regions.Punjab.contractors": st.integers(1, 30),
-    "regions.Sindh.talent_share": share(),
+    "regions.Sindh.talent_share": between(0, TALENT),
     "programme.hub_share": share(),
     "programme.execution": share(),
     "programme.release_delay": between(0, 12),
@@ -115,7 +117,15 @@ PARKS = {
     "initiative.startups": between(0, 3000),
     "initiative.subsidised_share": share(),
 }
-WORLDS = st.fixed_dictionaries({"hiring.people_per_seat": between(0, 3)}, optional=LEVERS)
+
+
+def shared(world):
+    """What Sindh has more of the talent Punjab has less, and the other way round."""
+    sindh = world.get("regions.Sindh.talent_share", 0.266)
+    return world | {"regions.Punjab.talent_share": TALENT - sindh}
+
+
+WORLDS = st.fixed_dictionaries({"hiring.people_per_seat": between(0, 3)}, optional=LEVERS).map(shared)
 
 
 def check(record: Record, people_per_seat: float, initial: int) -> None:

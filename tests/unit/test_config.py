@@ -61,6 +61,8 @@ def mistake(overrides):
         ({"start.calls": []}, ["start: calls", "at least one"]),
         ({"hiring.ramp": 0}, ["hiring.ramp: ", "at least 1e-06 (months)", "0"]),
         ({"programme.first_quarter": 0.5}, ["programme: ", "four quarters", "sum to 1", "0.5"]),
+        ({"regions.Punjab.talent_share": 1}, ["talent_share", "sum to 1", "others have less", "1 in Punjab", "1.482"]),
+        ({"regions.GB.talent_share.value": ["uniform", 0, 0.006]}, ["talent_share", "numbers", "uniform(0, 0.006) in"]),
     ],
     ids=str,
 )  # fmt: skip
@@ -68,6 +70,11 @@ def test_one_line_names_key_allowed_and_value(overrides, words):
     (line,) = mistake(overrides)
     for word in words:
         assert word in line
+
+
+def test_talent_moves_from_one_region_to_another():
+    shares = {"regions.Punjab.talent_share": 0.5, "regions.Sindh.talent_share": 0.284}
+    assert read_study(config(shares)).regions["Sindh"].talent_share.value == 0.284
 
 
 def test_regions_without_any_planned_hub_are_refused():

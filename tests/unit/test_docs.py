@@ -3,6 +3,7 @@
 import importlib.util
 import re
 
+import numpy as np
 import pytest
 
 from sim.config import experiments
@@ -34,6 +35,17 @@ def test_a_stale_table_is_noticed():
     """The test above can fail: an answer that nobody gave is replaced."""
     stale = "<!-- answer: begin -->\n\n20 in 20\n\n<!-- answer: end -->\n"
     assert "20 in 20" not in generate.generate(stale)
+
+
+def test_variances_within_and_between_groups():
+    """Groups of any size: standard deviations of 2 within and 3 between are found, and none where none is."""
+    rng = np.random.default_rng(1)
+    group = np.repeat(np.arange(2000), rng.integers(1, 5, 2000))
+    own = 2 * rng.standard_normal(len(group))
+    found = generate.variances(3 * rng.standard_normal(2000)[group] + own, group)
+    assert found == (pytest.approx(4, rel=0.1), pytest.approx(9, rel=0.1))
+    assert generate.variances(own, group)[1] < 0.3
+    assert generate.variances(np.array([1.0, 3, 2, 4, 6, 8]), np.array([0, 0, 1, 1, 2, 2])) == (2.0, 6.0)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)

@@ -6,7 +6,7 @@ import pytest
 from sim.config import compose_config, plain, read_study
 from sim.model.parameters import STATE, held
 from sim.study import design
-from sim.study.design import LEVELS, Sensitivity, designed, points, uniforms
+from sim.study.design import LEVELS, NEAR, TORNADO, Sensitivity, designed, points, uniforms
 from sim.study.montecarlo import replicate
 from tests.helpers import config, study
 
@@ -144,6 +144,41 @@ def test_trajectories_move_one_input_at_a_time(screen):
         assert (np.abs(steps) == 0.5).sum() == (steps != 0).sum() == len(screen.single)
         for step, (index, up) in zip(steps, screen.moves(row), strict=True):
             assert step[index] == 0.5 * up
+
+
+def of_pairs(screen, rounds):
+    """Points of the pairs in which the state is moved, shape (rounds, ends)."""
+    first, i = next(n for n in range(screen.size) if screen.place(n).part == "pairs"), screen.single.index(STATE)
+    return [
+        [screen.point(turn * screen.size + first + 1 + 2 * i + end) for end in (0, 1)] for turn in range(rounds)
+    ]  # fmt: skip
+
+
+def test_few_and_many_hubs_under_way_are_all_states_about_there(screen):
+    """Not the same two in every pair: the interval of the swing would leave out how much states of a size differ."""
+    n = len(screen.study.start.states)
+    places = np.array([[point.uniforms[STATE] for point in pair] for pair in of_pairs(screen, 400)])
+    for column, place in zip(places.T, TORNADO, strict=True):
+        near = range(round((place - NEAR) * n), round((place + NEAR) * n))
+        assert set((column * n).astype(int)) == set(near)
+        assert column.mean() == pytest.approx(place, abs=4 * NEAR / np.sqrt(3 * 400))
+    again = [[point.uniforms[STATE] for point in pair] for pair in of_pairs(Sensitivity(screen.study), 2)]
+    np.testing.assert_array_equal(again, places[:2])
+
+
+def test_along_a_trajectory_the_state_is_one_of_two_and_the_same_with_every_luck(screen):
+    walks = part(screen, "trajectories")
+    asides = set()
+    for row in range(2):
+        levels = [level[screen.single.index(STATE)] for level in screen.trajectory(row)]
+        found = [[walks[row, column, luck].uniforms[STATE] - level for luck in (0, 1)]
+                 for column, level in enumerate(levels)]  # fmt: skip
+        assert len(set(levels)) == 2
+        np.testing.assert_allclose(found, found[0][0])
+        assert abs(found[0][0]) < NEAR
+        asides.add(found[0][0])
+    assert len(asides) == 2
+    assert max(LEVELS) + NEAR < 1
 
 
 def test_a_point_sets_what_its_inputs_say(screen):
