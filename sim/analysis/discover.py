@@ -4,6 +4,9 @@ Friedman and Fisher (1999), Statistics and Computing 9, 123-143; for scenario di
 Technological Forecasting and Social Change 77, 34-49, with coverage, density, quasi-p-values and resampling. Steps are
 chosen by the gain in density for each share of runs lost, so that inputs with few values do not win by size alone
 (Kwakkel and Jaxa-Rozen 2016, Environmental Modelling & Software 79, 311-321).
+
+Runs that begin with the same state are alike, and share the inputs that come with it. So whatever says how sure a box
+is takes the `group` of each run (`sim.analysis.groups`), and compares groups, not runs.
 """
 
 from __future__ import annotations
@@ -12,9 +15,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtrc
+from scipy.special import betainc
 
-from sim.analysis.intervals import Estimate, Floats, proportion
+from sim.analysis import groups
+from sim.analysis.groups import Groups, members
+from sim.analysis.intervals import Estimate, Floats
 
 Mask = NDArray[np.bool_]
 INSIGNIFICANT = 0.05
@@ -50,11 +55,10 @@ class Measures(NamedTuple):
     mass: float
 
 
-def measure(box: Box, x: Floats, y: Mask) -> Measures:
-    """Coverage and density of a box with their 95% Wilson intervals, and its share of the runs."""
+def measure(box: Box, x: Floats, y: Mask, group: Groups) -> Measures:
+    """Coverage and density of a box with their 95% intervals by groups, and its share of the runs."""
     inside = box.holds(x)
-    hits = int(np.sum(inside & y))
-    return Measures(proportion(hits, int(y.sum())), proportion(hits, int(inside.sum())), float(inside.mean()))
+    return Measures(groups.share(inside[y], group[y]), groups.share(y[inside], group[inside]), float(inside.mean()))
 
 
 class Peel(NamedTuple):
@@ -65,12 +69,7 @@ class Peel(NamedTuple):
     hits: int
 
 
-def ascending(x: Floats) -> NDArray[np.intp]:
-    """For each input the rows of `x`, shape (n, inputs), in the order of its values; shape (inputs, n)."""
-    return np.argsort(x.T, axis=1, kind="stable")
-
-
-def peel(x: Floats, y: Mask, share: float, least: float, order: NDArray[np.intp] | None = None) -> list[Peel]:
+def peel(x: Floats, y: Mask, share: float, least: float) -> list[Peel]:
     """The peeling trajectory: from the box of everything inwards, a share of the runs in the box at a time.
 
     Parameters
@@ -81,10 +80,8 @@ def peel(x: Floats, y: Mask, share: float, least: float, order: NDArray[np.intp]
         Runs of interest.
     share, least : float
         Share of the box that a step peels off (more where values are tied), and share of all runs a box must keep.
-    order : ndarray of int, shape (inputs, n), optional
-        `ascending` of `x`, for who peels the same inputs more than once.
     """
-    order = ascending(x) if order is None else order
+    order = np.argsort(x.T, axis=1, kind="stable")
     values = np.take_along_axis(x.T, order, axis=1)
     limits = np.tile([-np.inf, np.inf], (x.shape[1], 1))
     path = [Peel(Box(limits), len(y), int(y.sum()))]
@@ -134,7 +131,7 @@ def _density(one: Peel) -> float:
     return one.hits / one.runs
 
 
-def find(x: Floats, y: Mask, share: float, least: float, coverage: float) -> Box:
+def find(x: Floats, y: Mask, group: Groups, share: float, least: float, coverage: float) -> Box:
     """The densest box with this coverage, of inputs whose limits are not likely to be chance.
 
     Peeling limits many inputs a little. So the less significant half of the limits with a quasi-p-value above
@@ -144,7 +141,7 @@ def find(x: Floats, y: Mask, share: float, least: float, coverage: float) -> Box
     while inputs.size:
         z = x[:, inputs]
         box = densest(peel(z, y, share, least), coverage).box
-        limits = quasi_p(box, z, y)
+        limits = quasi_p(box, z, y, group)
         poor = sorted((i for i, p in limits.items() if p > INSIGNIFICANT), key=lambda i: -limits[i])
         dropped = poor[: -(-len(poor) // 2)]
         if not dropped:
@@ -155,46 +152,69 @@ def find(x: Floats, y: Mask, share: float, least: float, coverage: float) -> Box
     return Box(np.tile([-np.inf, np.inf], (x.shape[1], 1)))
 
 
-def quasi_p(box: Box, x: Floats, y: Mask) -> dict[int, float]:
+def quasi_p(box: Box, x: Floats, y: Mask, group: Groups) -> dict[int, float]:
     """How likely the density would be by chance if the limits of an input did nothing, by input (Bryant and Lempert).
 
-    The box without them has the density q; P(at least as many cases | binomial(runs in the box, q)). On the runs that
-    the box was found with it is too small, since the limits were looked for there: hence quasi.
+    The box without them has the density q; P(at least as many cases | binomial(runs in the box, q)), with runs and
+    cases divided by the design effect of the difference that the limits make, were it chance: those on what all runs of
+    a group have in common part groups, others part the runs of each. On the runs that the box was found with it is too
+    small, since the limits were looked for there: hence quasi.
     """
     inside = box.holds(x)
     n, hits = int(inside.sum()), int(np.sum(inside & y))
     found = {}
     for index in box.limited:
         wider = box.without(index).holds(x)
-        q = float(y[wider].mean()) if wider.any() else 0.0
-        found[index] = 1.0 if hits == 0 else float(bdtrc(hits - 1, n, q))
+        if not hits:
+            found[index] = 1.0
+            continue
+        q = float(y[wider].mean())
+        difference = (y[wider] - q) * (inside[wider] / n - 1 / wider.sum())
+        effect = groups.design_effect(difference, group[wider])
+        found[index] = float(betainc(hits / effect, (n - hits) / effect + 1, q))
     return found
 
 
-def chance(
-    x: Floats, y: Mask, share: float, least: float, coverage: float, times: int, rng: np.random.Generator
-) -> float:
-    """P-value of the densest box at this coverage: how often shuffled outcomes give one as dense.
+def exchanged(group: Groups, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Whose inputs each run is given if inputs tell nothing: all runs of a group those of some one group.
 
-    Permutation test (Phipson and Smyth 2010, Stat. Appl. Genet. Mol. Biol. 9): never below 1 / (times + 1).
+    A larger group goes through the runs of a smaller one more than once, a smaller one takes some of a larger one's.
+    """
+    rows = np.empty(len(group), dtype=np.intp)
+    each = members(group)
+    for own, other in zip(each, rng.permutation(len(each)), strict=True):
+        rows[own] = np.resize(rng.permutation(each[other]), len(own))
+    return rows
+
+
+def chance(
+    x: Floats, y: Mask, group: Groups, share: float, least: float, coverage: float, times: int, rng: np.random.Generator
+) -> float:
+    """P-value of the densest box at this coverage: how often one as dense is found where inputs tell nothing.
+
+    Permutation test (Phipson and Smyth 2010, Stat. Appl. Genet. Mol. Biol. 9): never below 1 / (times + 1). What is
+    permuted is which group's inputs go with which group's outcomes. Outcomes of a group stay together, since what else
+    its runs begin with makes them alike whatever the inputs tell: shuffled one by one they would be more even than they
+    are, and any box would look dense. If the inputs tell nothing, groups are exchangeable as wholes (Winkler and others
+    2014, NeuroImage 92, 381-397, whole-block exchangeability), whether an input belongs to the group, to the run, or
+    partly to either; the test is exact for groups of one size, and nearly so for others, whose runs are used unevenly.
     """
 
-    order = ascending(x)
+    def highest(x: Floats) -> float:
+        return _density(densest(peel(x, y, share, least), coverage))
 
-    def highest(y: Mask) -> float:
-        return _density(densest(peel(x, y, share, least, order), coverage))
-
-    seen = highest(y)
-    return (1 + sum(highest(rng.permutation(y)) >= seen for _ in range(times))) / (times + 1)
+    seen = highest(x)
+    return (1 + sum(highest(x[exchanged(group, rng)]) >= seen for _ in range(times))) / (times + 1)
 
 
 def reproduced(
-    x: Floats, y: Mask, share: float, least: float, coverage: float, times: int, rng: np.random.Generator
+    x: Floats, y: Mask, group: Groups, share: float, least: float, coverage: float, times: int, rng: np.random.Generator
 ) -> Floats:
-    """Share of half samples of the runs in which each input gets a limit, by the same rule; shape (inputs,)."""
+    """Share of halves of the groups in whose runs each input gets a limit, by the same rule; shape (inputs,)."""
     count = np.zeros(x.shape[1])
+    each = members(group)
     for _ in range(times):
-        some = np.sort(rng.permutation(len(y))[: len(y) // 2])
+        some = np.sort(np.concatenate([each[i] for i in rng.permutation(len(each))[: max(1, len(each) // 2)]]))
         if y[some].any() and not y[some].all():
-            count[find(x[some], y[some], share, least, coverage).limited] += 1
+            count[find(x[some], y[some], group[some], share, least, coverage).limited] += 1
     return count / times

@@ -26,15 +26,16 @@ class Estimate(NamedTuple):
     n: int
 
 
-def wilson(successes: ArrayLike, n: int, confidence: float = 0.95) -> tuple[Floats, Floats]:
+def wilson(successes: ArrayLike, n: float, confidence: float = 0.95) -> tuple[Floats, Floats]:
     """Wilson score interval of a probability, element by element.
 
     Parameters
     ----------
     successes : array_like of int, any shape
         Numbers of successes, from 0 to `n`.
-    n : int
-        Number of trials; 0 gives nan.
+    n : float
+        Number of trials; 0 gives nan. It and the successes may be fractions, of trials that are not independent
+        (`sim.analysis.groups`).
     confidence : float
         Nominal coverage.
 

@@ -6,7 +6,9 @@ fitted values. No inner loop is needed, luck in the values averages out, and par
 options were run on the same random numbers, the regressions share their errors, which cancel in the differences.
 
 The maximum of noisy fits is too high on average: `evppi` takes off the bias that the bootstrap shows (Efron and
-Tibshirani 1993, An Introduction to the Bootstrap, chapter 10).
+Tibshirani 1993, An Introduction to the Bootstrap, chapter 10). Runs that begin with the same state are alike and share
+the inputs that come with it, so that groups of runs are resampled, not runs (Davison and Hinkley 1997, Bootstrap
+Methods and their Application, 3.8), and groups decide what columns a regression has (`sim.analysis.groups`).
 """
 
 from __future__ import annotations
@@ -18,11 +20,13 @@ import numpy as np
 from scipy.interpolate import BSpline
 from scipy.special import stdtr
 
+from sim.analysis.groups import Groups, members, numbered
 from sim.analysis.intervals import Floats
 from sim.analysis.sensitivity import TAILS
 
 DEGREES = (1, 2, 3, 4, 5)
 """Columns that a regression may have besides the constant: a line, a parabola, then cubic splines."""
+FOLDS = 10
 EVERYTHING = "everything unknown"
 
 
@@ -55,8 +59,11 @@ def basis(x: Floats, degree: int) -> Floats:
     return np.asarray(BSpline.design_matrix(u, knots, 3).toarray())[:, 1:]
 
 
-def columns(x: Floats, values: Floats) -> Floats:
-    """The basis with the least error left out of `DEGREES`, by generalised cross-validation; constant included.
+def columns(x: Floats, values: Floats, group: Groups) -> Floats:
+    """The basis with the least error of `DEGREES`, by ten-fold cross-validation of groups; constant included.
+
+    Runs of a group must be left out together: a group's own luck is the same in all of them, so that the runs that stay
+    would vouch for a curve through it (Roberts and others 2017, Ecography 40, 913-929).
 
     Parameters
     ----------
@@ -67,21 +74,33 @@ def columns(x: Floats, values: Floats) -> Floats:
     n = len(x)
     target = values[:, 1:] - values[:, :1]
     target = target / np.where(target.std(axis=0) > 0, target.std(axis=0), 1.0)
+    fold = numbered(group) % FOLDS
     best, found = np.inf, np.ones((n, 1))
     for degree in DEGREES:
         design = np.column_stack([np.ones(n), basis(x, degree)])
-        coefficients, *_ = np.linalg.lstsq(design, target, rcond=None)
-        error = np.mean((target - design @ coefficients) ** 2) / (1 - design.shape[1] / n) ** 2
+        error = _left_out(design, target, fold)
         if error < best * (1 - 1e-9):
             best, found = error, design
     return found
 
 
-def interplay(inputs: Iterable[Floats], design: Floats, values: Floats) -> Floats:
+def _left_out(design: Floats, target: Floats, fold: Groups) -> float:
+    """Sum of squared errors of the regressions that leave a fold out, each on that fold."""
+    parts = [(design[fold == i], target[fold == i]) for i in range(FOLDS)]
+    grams = np.array([x.T @ x for x, _ in parts])
+    moments = np.array([x.T @ y for x, y in parts])
+    gram, moment, error = grams.sum(axis=0), moments.sum(axis=0), 0.0
+    for (x, y), own, its in zip(parts, grams, moments, strict=True):
+        error += float(np.sum((y - x @ np.linalg.lstsq(gram - own, moment - its, rcond=None)[0]) ** 2))
+    return error
+
+
+def interplay(inputs: Iterable[Floats], design: Floats, values: Floats, group: Groups) -> Floats:
     """Products of two inputs, each a line in its rank, that a regression lacks; shape (n, pairs kept).
 
     A pair is kept where what the columns of `design` leave of any difference from the first option goes with its
-    product: t tests at 5% over all pairs and options together (Bonferroni), so that chance adds hardly any.
+    product: t tests at 5% over all pairs and options together (Bonferroni), so that chance adds hardly any. The
+    variance is that of sums over groups (Liang and Zeger 1986, Biometrika 73, 13-22).
     """
     lines = np.column_stack([basis(x, 1) for x in inputs])
     products = np.multiply(*(lines[:, side] for side in np.triu_indices(lines.shape[1], 1)))
@@ -91,12 +110,17 @@ def interplay(inputs: Iterable[Floats], design: Floats, values: Floats) -> Float
         size, nothing = np.linalg.norm(rest, axis=0), 1e-9 * np.linalg.norm(y, axis=0)
         return np.asarray(np.where(size > nothing, rest / np.where(size > nothing, size, 1.0), 0.0))
 
-    freedom = len(values) - design.shape[1] - 1
-    if freedom < 1:
+    each = members(group)
+    if len(each) <= design.shape[1] + 1:
         return products[:, :0]
-    r = np.clip(left(products).T @ left(values[:, 1:] - values[:, :1]), -1 + 1e-12, 1 - 1e-12)
-    p = 2 * stdtr(freedom, -np.abs(r) * np.sqrt(freedom / (1 - r**2)))
-    return np.asarray(products[:, (p < 0.05 / max(p.size, 1)).any(axis=1)])
+    rest, found = left(products), np.zeros(products.shape[1], bool)
+    for y in left(values[:, 1:] - values[:, :1]).T:
+        sums = np.array([y[rows] @ rest[rows] for rows in each])
+        size = np.linalg.norm(sums, axis=0)
+        t = np.divide(sums.sum(axis=0), size, out=np.zeros(len(size)), where=size > 0)
+        p = 2 * stdtr(len(each) - design.shape[1] - 1, -np.abs(t))
+        found |= p < 0.05 / max(products.shape[1] * (values.shape[1] - 1), 1)
+    return np.asarray(products[:, found])
 
 
 def gain(design: Floats, values: Floats, weight: Floats | None = None) -> float:
@@ -109,7 +133,9 @@ def gain(design: Floats, values: Floats, weight: Floats | None = None) -> float:
     return max(0.0, gained)
 
 
-def evppi(inputs: Mapping[str, Floats], values: Floats, resamples: int, rng: np.random.Generator) -> list[Worth]:
+def evppi(
+    inputs: Mapping[str, Floats], values: Floats, group: Groups, resamples: int, rng: np.random.Generator
+) -> list[Worth]:
     """EVPPI of each input alone and of all together, most worth first; `EVERYTHING` last.
 
     Parameters
@@ -118,19 +144,23 @@ def evppi(inputs: Mapping[str, Floats], values: Floats, resamples: int, rng: np.
         What could be found out.
     values : ndarray, shape (n, options)
         What each option came to in each run; option columns share the run's random numbers.
+    group : ndarray of int, shape (n,)
+        Equal for runs that begin alike.
     resamples : int
-        Bootstrap resamples of runs, from which the bias and the interval are taken (basic bootstrap, moved by the bias
-        and never below 0, since to know more cannot be worth less than nothing).
+        Bootstrap resamples of groups, from which the bias and the interval are taken (basic bootstrap, moved by the
+        bias and never below 0, since to know more cannot be worth less than nothing).
 
     Notes
     -----
     All inputs together are taken to act on the values one by one and in those pairs that `interplay` finds: what only
     three or more of them decide is not in it.
     """
-    designs = {name: columns(x, values) for name, x in inputs.items()}
+    group = numbered(group)
+    designs = {name: columns(x, values, group) for name, x in inputs.items()}
     alone = np.column_stack([np.ones(len(values)), *(design[:, 1:] for design in designs.values())])
-    designs[EVERYTHING] = np.column_stack([alone, interplay(inputs.values(), alone, values)])
-    weights = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), size=resamples).astype(np.float64)
+    designs[EVERYTHING] = np.column_stack([alone, interplay(inputs.values(), alone, values, group)])
+    number = int(group.max()) + 1
+    weights = rng.multinomial(number, np.full(number, 1 / number), size=resamples)[:, group].astype(np.float64)
     found = []
     chosen = int(values.mean(axis=0).argmax())
     for name, design in designs.items():

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from sim.analysis import words
 from sim.analysis.goals import read_goals
+from sim.analysis.groups import Groups
 from sim.analysis.intervals import Floats
 from sim.analysis.tables import met
 from sim.config import Study, nearest
 from sim.errors import InputError
 from sim.model.distributions import Distribution
 from sim.model.metrics import metrics
-from sim.model.parameters import walk
+from sim.model.parameters import held, walk
 
 
 def check_names(study: Study, where: str, names: Iterable[str], goals_only: bool = False) -> None:
@@ -83,6 +84,29 @@ def inputs(rows: Any, study: Study, parameters: Iterable[str], also: Iterable[st
         if column in rows.column_names
     }
     return {name: x for name, x in found.items() if np.isfinite(x).all() and np.ptp(x) > 0}
+
+
+def check_states(where: str, worlds: Sequence[Study]) -> None:
+    """Refuse what leaves no way to know which runs began with the same state of the start date (see `states`)."""
+    if len(worlds[0].start.states) > 1 and not any(held(world) for world in worlds):
+        raise InputError(
+            f"{where}: runs that begin with the same state of the start date are alike, and known by the parameters "
+            "that come with it; leave one of these as it was drawn, or take start.states_file=null"
+        )
+
+
+def states(sides: Sequence[Any], study: Study) -> Groups:
+    """Which runs began with the same state of the start date: a number for each run, shape (runs,).
+
+    Known by the values of the parameters that come with a state, in any of the tables of the same replications: states
+    that have all of them in common are the same in conf/data/states.json. Without states, or with one only, each run is
+    by itself.
+    """
+    carried = held(study)
+    known = [x for rows in sides for x in inputs(rows, study, carried).values()] if carried else []
+    if not known:
+        return np.arange(len(sides[0]))
+    return np.unique(np.column_stack(known), axis=0, return_inverse=True)[1].ravel()
 
 
 def about(study: Study) -> dict[str, tuple[str, str]]:

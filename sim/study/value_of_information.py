@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from sim.analysis import words
-from sim.analysis.intervals import Floats, mean
+from sim.analysis import groups, words
+from sim.analysis.groups import Groups
+from sim.analysis.intervals import Floats
 from sim.analysis.tables import finished, of_scenario
 from sim.analysis.value_of_information import EVERYTHING, Worth, evppi
 from sim.config import Decision, Study, ValueOfInformation, read_study, scenarios
@@ -15,7 +16,7 @@ from sim.errors import InputError
 from sim.figures.style import write_csv
 from sim.results.folder import Run, write_json
 from sim.study.nested import Sub
-from sim.study.outcomes import check_drawn, check_names, inputs, meaning, worth
+from sim.study.outcomes import check_drawn, check_names, check_states, inputs, meaning, states, worth
 
 FEWEST = 50
 """Regressions on fewer runs say nothing."""
@@ -38,8 +39,9 @@ def check(config: dict[str, Any], study: Study) -> None:
         number = len(one.plans or names)
         if (number != 1) if one.bar is not None else (number < 2):
             raise InputError(f"{where}: needs two plans or more to choose from, or one and a bar (got {number})")
-    for name, (_, variant) in zip(names, scenarios(config), strict=True):
-        world = read_study(variant)  # a plan may do without a system, and so without its metrics
+    worlds = [read_study(variant) for _, variant in scenarios(config)]
+    check_states("study.value_of_information", worlds)
+    for name, world in zip(names, worlds, strict=True):  # a plan may do without a system, and so without its metrics
         for decision, one in plan.decisions.items():
             check_names(world, f"sweep, scenario {name}: study.decisions.{decision}.value", one.value)
 
@@ -63,10 +65,13 @@ def finish(run: Run, study: Study, sub: Sub) -> dict[str, Any]:
     known: dict[str, Floats] = {}
     for side in sides:  # what one plan sets, another may draw
         known |= inputs(side, study, plan.parameters)
-    content: dict[str, Any] = {"runs": len(common), "plans": names, "decisions": {}}
+    group = states(sides, study)
+    content: dict[str, Any] = {
+        "runs": len(common), "groups": len(np.unique(group)), "plans": names, "decisions": {},
+    }  # fmt: skip
     for i, (name, decision) in enumerate(plan.decisions.items()):
         rng = np.random.default_rng([study.seed % 2**32, i])
-        content["decisions"][name] = _decide(study, decision, names, sides, known, plan.resamples, rng)
+        content["decisions"][name] = _decide(study, decision, names, sides, known, group, plan.resamples, rng)
     write_json(run.path / "value_of_information.json", content)
     write_csv(run.path / "tables", "value_of_information", _table(content))
     answer = " ".join(_answer(study, one) for one in content["decisions"].values())
@@ -74,8 +79,8 @@ def finish(run: Run, study: Study, sub: Sub) -> dict[str, Any]:
 
 
 def _decide(
-    study: Study, decision: Decision, names: list[str], sides: list[Any], known: dict[str, Floats], resamples: int,
-    rng: np.random.Generator,
+    study: Study, decision: Decision, names: list[str], sides: list[Any], known: dict[str, Floats], group: Groups,
+    resamples: int, rng: np.random.Generator,
 ) -> dict[str, Any]:  # fmt: skip
     """Value of what is known for one decision."""
     chosen = decision.plans or names
@@ -83,14 +88,14 @@ def _decide(
     if decision.bar is not None:
         chosen, values = [NO_GO, *chosen], np.column_stack([np.full(len(values), decision.bar), values])
     usable = np.isfinite(values).all(axis=1)
-    values = values[usable]
+    values, group = values[usable], group[usable]
     known = {name: x[usable] for name, x in known.items()}
     best = int(values.mean(axis=0).argmax())
-    found = evppi(known, values, resamples, rng) if np.ptp(values, axis=0).any() and known else []
+    found = evppi(known, values, group, resamples, rng) if np.ptp(values, axis=0).any() and known else []
     return {
         "label": decision.label, "unit": decision.unit, "bar": decision.bar,
         "options": [
-            {"name": name, **dict(zip(("mean", "low", "high", "n"), mean(column), strict=True))}
+            {"name": name, **dict(zip(("mean", "low", "high", "n"), groups.mean(column, group), strict=True))}
             for name, column in zip(chosen, values.T, strict=True)
         ],
         "best": chosen[best],
@@ -116,25 +121,27 @@ def _answer(study: Study, one: dict[str, Any]) -> str:
     start = f"{words.capital(one['label'])}: as things stand, {one['best']} is best"
     start += f" (the bar is {level})." if one["best"] == NO_GO else f" ({level})."
     if not one["inputs"]:
-        return f"{start} All runs come to the same, so that nothing is worth finding out."
+        same = all(option["low"] == option["high"] for option in one["options"])
+        why = "all of them come to the same" if same else "no parameter differs between them"
+        return f"{start} These runs cannot tell what is worth finding out: {why}."
     everything = one["everything"]
+    together = (
+        f"Knowing all that was looked at would be worth {said(unit, everything['value'])} "
+        f"({said(unit, everything['low'])} to {said(unit, everything['high'])})."
+    )
     told = [item for item in one["inputs"] if item["low"] > 0][:NAMED]
     if not told:
         most = max(item["high"] for item in one["inputs"])
+        which = "which parameter is" if everything["low"] > 0 else "whether any parameter is"
         return (
-            f"{start} On these runs no parameter is surely worth finding out before deciding; no interval goes above "
-            f"{said(unit, most)}, and all together come to {said(unit, everything['value'])} "
-            f"({said(unit, everything['low'])} to {said(unit, everything['high'])})."
+            f"{start} These runs cannot tell {which} worth finding out before deciding: every interval begins at 0, "
+            f"and none goes above {said(unit, most)}. {together}"
         )
     listed = words.listed(
         [f"{item['about']} ({item['name']}; {said(unit, item['value'])}, {said(unit, item['low'])} to "
          f"{said(unit, item['high'])})" for item in told]
     )  # fmt: skip
-    return (
-        f"{start} Worth finding out first: {listed}. Knowing all that was looked at would be "
-        f"worth {said(unit, everything['value'])} ({said(unit, everything['low'])} to "
-        f"{said(unit, everything['high'])})."
-    )
+    return f"{start} Worth finding out first: {listed}. {together}"
 
 
 def _table(content: dict[str, Any]) -> dict[str, list[Any]]:

@@ -413,7 +413,7 @@ def worth_intervals(level):
             x, luck, row = r.standard_normal(n), 2 * r.standard_normal(n), []
             for s in spreads:
                 values = np.column_stack([np.zeros(n), 0.3 + s * x + luck])
-                one = value_of_information.evppi({"x": x}, values, 100, r)[0]
+                one = value_of_information.evppi({"x": x}, values, np.arange(n), 100, r)[0]
                 worth = 0.3 * stats.norm.cdf(0.3 / s) + s * stats.norm.pdf(0.3 / s) - 0.3
                 row.append(one.low <= worth <= one.high)
             covered.append(row)

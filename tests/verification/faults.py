@@ -203,7 +203,7 @@ def lenient_boxes(patch):
         found = discover.densest(discover.peel(x, y, share, least), coverage)
         return found.hits / found.runs
 
-    def half(x, y, share, least, coverage, times, rng):
+    def half(x, y, group, share, least, coverage, times, rng):
         seen = halved(x, y, share, least, coverage)
         rarer = [rng.permutation(y) & (rng.random(len(y)) < 0.5) for _ in range(times)]
         return (1 + sum(halved(x, one, share, least, coverage) >= seen for one in rarer)) / (times + 1)

@@ -53,7 +53,7 @@ def evppi_of_normal_options(level):
             r = rng(903, i, key)
             x, luck = r.standard_normal((2, 1500))
             values = np.column_stack([np.zeros(1500), 0.3 + sd * x + 1.5 * luck])
-            found.append(voi.evppi({"x": x}, values, 60, r)[0].value)
+            found.append(voi.evppi({"x": x}, values, np.arange(1500), 60, r)[0].value)
         z = 0.3 / sd
         true = 0.3 * stats.norm.cdf(z) + sd * stats.norm.pdf(z) - 0.3
         estimate = mean_of(found)
@@ -80,7 +80,7 @@ def boxes_of_nothing(level):
     for key in range(120):
         r = rng(904, key)
         x, y = r.random((150, 3)), r.random(150) < 0.4
-        p.append(discover.chance(x, y, 0.1, 0.1, 0.5, 19, r))
+        p.append(discover.chance(x, y, np.arange(150), 0.1, 0.1, 0.5, 19, r))
     # p is k / 20: for independent outcomes it is at most 1/20 with probability 1/20, and so on.
     for k, share in ((1, 0.5), (5, 0.5)):
         seen = int(np.sum(np.array(p) <= k / 20 + 1e-9))

@@ -12,7 +12,7 @@ from sim import workflow
 from sim.config import compose_config, plain, read_study
 from sim.errors import InputError
 from sim.results.folder import open_run
-from sim.study import discover, montecarlo, sensitivity, value_of_information
+from sim.study import discover, montecarlo, outcomes, sensitivity, value_of_information
 
 SOON = "2026-03-31"
 
@@ -99,6 +99,84 @@ def test_where_it_fails(tmp_path):
     assert "hubs under way on the start date " in answer
     assert "mean stable occupancy " in answer
     assert (tmp_path / "tables/boxes.csv").read_text().startswith("box,input,low,high")
+
+
+def by_state(n, number, tell):
+    """Runs that begin with one of some states, which decide how they end: by a parameter, or by what else there is."""
+    rng = np.random.default_rng(2)
+    state = rng.integers(0, number, n)
+    share, what_else = rng.uniform(0.1, 0.3, number), rng.uniform(0.1, 0.3, number)
+    missed = (share if tell else what_else)[state] + 0.02 * rng.standard_normal(n) < 0.2
+    return state, missed, pa.table({
+        "replication": np.arange(n), "error": pa.nulls(n, pa.string()), "param.programme.hub_share": share[state],
+        "param.rollout.refusal": rng.random(number)[state], "param.hiring.ramp": rng.random(n),
+        "hubs_open@2026-03-31": np.where(missed, 40.0, 60.0) + 10 * rng.random(n),
+        "reached.some": pa.array([None if one else date(2026, 1, 31) for one in missed], pa.date32()),
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize(("tell", "said"), [
+    (True, "It fails above all with share of the line meant for hubs below 0."),
+    (False, "These runs cannot tell where: no limits on the uncertain parameters part them better than chance would"),
+])  # fmt: skip
+def test_where_it_fails_compares_states_and_not_runs(tmp_path, monkeypatch, tell, said):
+    """600 runs of 40 states tell no more of what comes with a state than 40 do."""
+    seen = []
+    halves = discover.halves
+    monkeypatch.setattr(discover, "halves", lambda *args: seen.append((args[0], halves(*args))) or seen[0][1])
+    state, missed, table = by_state(600, 40, tell)
+    study = read_study(small("where_it_fails", 600, goal="some", permutations=39, also=[], boxes=1))
+    summary = discover.finish(SimpleNamespace(path=tmp_path, table=lambda name: table), study, None)
+    assert said in summary["answer"]
+    assert summary["groups"] == 40
+    misses = summary["misses"]
+    assert misses["value"] == missed.mean()
+    assert misses["high"] - misses["low"] > 0.2  # of 600 runs by themselves 0.08
+    ((group, training),) = seen
+    assert not set(state[training]) & set(state[~training])
+    assert len(np.unique(group[training])) == 20
+    for box in summary["boxes"]:
+        assert all(box["density"]["high"] - box["density"]["low"] > 0.1 for one in box["limits"])
+
+
+def test_a_box_that_is_found_by_no_single_limit_is_not_told_as_chance():
+    boxes = {"misses": {"value": 0.5, "low": 0.4, "high": 0.6}, "boxes": [{"p": 0.01, "limits": []}]}
+    answer = discover._answer(None, "the goal", boxes, "")
+    assert "some limits on the uncertain parameters part them better than chance would (p = 0.01)" in answer
+    assert "10 in 20 runs miss the goal (40% to 60%). These runs cannot tell where" in answer
+    assert "too few miss it" in discover._answer(None, "the goal", boxes | {"boxes": []}, "")
+
+
+def test_runs_of_a_state_are_known_by_its_parameters():
+    study = read_study(small("where_it_fails", 30, goal="some"))
+    state, _, table = by_state(200, 12, True)
+    group = outcomes.states([table], study)
+    assert len(np.unique(group)) == 12
+    assert all(len(set(group[state == one])) == 1 for one in range(12))
+    both = outcomes.states(
+        [table.drop_columns("param.programme.hub_share"), table.drop_columns("param.rollout.refusal")], study
+    )
+    assert (both == group).all()
+    assert (
+        outcomes.states([table.take([0] * 5)], study) == np.arange(5)
+    ).all()  # all begin alike: luck is all there is
+    without = study.model_copy(update={"start": study.start.model_copy(update={"states": []})})
+    assert (outcomes.states([table], without) == np.arange(200)).all()
+
+
+@pytest.mark.parametrize(("low", "said"), [
+    (0.0, "cannot tell whether any parameter is worth finding out before deciding"),
+    (0.5, "cannot tell which parameter is worth finding out before deciding"),
+])  # fmt: skip
+def test_what_nothing_survives_is_said_of_the_runs(low, said):
+    item = {"low": 0.0, "high": 2.0, "value": 1.0}
+    option = {"name": "a", "mean": 3.0, "low": 2.0, "high": 4.0}
+    one = {"label": "to go", "unit": "hubs", "best": "a", "options": [option], "inputs": [item],
+           "everything": {"value": 1.5, "low": low, "high": 3.0}}  # fmt: skip
+    assert said in value_of_information._answer(None, one)
+    assert "come to the same" not in value_of_information._answer(None, one | {"inputs": []})
+    same = one | {"inputs": [], "options": [option | {"low": 3.0, "high": 3.0}]}
+    assert "cannot tell what is worth finding out: all of them come" in value_of_information._answer(None, same)
 
 
 @pytest.mark.parametrize(("level", "said"), [(1, "None of 30 runs misses"), (900, "Every one of 30 runs misses")])
