@@ -26,6 +26,10 @@ a parameter takes a number (hiring.attrition=0.03) or a distribution (hiring.att
 a sweep within one run: '+sweep.grid={calls.applications:[48,113],rollout.committee:[40,80]}'"""
 MISTAKE = 2
 
+# Before anything imports numpy: its matrices are small here, more threads only wait for each other (and for the other
+# processes of a study), and how a sum is split among them would decide its last digit.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 
 def main() -> None:
     """Entry point: `sim` and `python -m sim`."""

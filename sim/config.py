@@ -214,7 +214,8 @@ class Lever(Plan):
     """What planners can change: its values, from how things are to the end of its range, and what each value sets.
 
     `set` lists keys that take the value, `scale` keys with a number that is multiplied by it (and rounded, if it is
-    whole), `options` what each value overrides. The first value overrides nothing.
+    whole), `options` what each value overrides. The first value overrides nothing: it only says how things are, and so
+    may the first of `options`.
     """
 
     label: str
@@ -231,14 +232,16 @@ class Lever(Plan):
             raise ValueError(f"values should rise or fall from how things are to the end, got {self.values}")
         if not (self.assigned or self.scale or self.options):
             raise ValueError("should change something: set, scale or options")
-        if self.options and (len(self.options) != len(self.values) or self.options[0]):
-            raise ValueError("options should have one mapping a value, the first of them empty: how things are")
+        if self.options and len(self.options) != len(self.values):
+            raise ValueError("options should have one mapping a value, the first of them how things are, or empty")
         return self
 
     def overrides(self, number: int) -> dict[str, Any]:
-        """What its value of this number sets; nothing for the first."""
-        if not number:
-            return {}
+        """What its value of this number overrides; nothing for the first."""
+        return self.says(number) if number else {}
+
+    def says(self, number: int) -> dict[str, Any]:
+        """What keys are at its value of this number."""
         value = self.values[number]
         value = int(value) if value == int(value) else value
         return {

@@ -1,8 +1,12 @@
 """Settings of the whole suite."""
 
+import os
 import signal
 
 from hypothesis import HealthCheck, settings
+
+# As in sim/cli.py, before a test imports numpy.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # The same examples every time, whatever the machine and its load; nothing is kept on disk.
 settings.register_profile(

@@ -1,8 +1,9 @@
 """What a change of levers costs: quantities as formulas, times what one of them costs.
 
-A quantity is arithmetic on names, such as `50.3 * outreach * months / interval`. Names are levers, `months` and `years`
-from the start date to the goal's, and metrics of the runs (their mean on that day). What the levers alone decide is a
-plan's cost; what the runs decide is told beside it.
+A quantity is arithmetic on names, such as `calls.applications * outreach * months / interval`. Names are levers,
+`months` and `years` from the start date to the goal's, parameters by their dotted path (their mean as things are), and
+metrics of the runs (their mean on the goal's day). What is known without the runs is a plan's cost; what they decide
+is told beside it.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ def evaluate(formula: str, values: Values) -> float:
 def bill(items: Mapping[str, Mapping[str, Any]], before: Values, after: Values) -> list[Line]:
     """What a change costs, item by item; items whose names are not all known are left out.
 
+    ValueError if a quantity is less than 0.
+
     Parameters
     ----------
     items : mapping
@@ -61,6 +64,8 @@ def bill(items: Mapping[str, Mapping[str, Any]], before: Values, after: Values) 
         formula, amount = str(item["quantity"]), float(item["amount"])
         if names(formula) <= before.keys() & after.keys():
             x, y = evaluate(formula, before), evaluate(formula, after)
+            if min(x, y) < 0:
+                raise ValueError(f"the quantity of {name} should not be less than 0, got {min(x, y):g}")
             lines.append(Line(name, str(item["label"]), x, y, amount, amount * (y - x), str(item["source"])))
     return lines
 
@@ -70,10 +75,18 @@ def total(lines: list[Line]) -> float:
     return sum(line.cost for line in lines)
 
 
+class _Dotted(ast.NodeTransformer):
+    """Makes a dotted name one name."""
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        before = self.visit(node.value)
+        return ast.Name(f"{before.id}.{node.attr}", node.ctx) if isinstance(before, ast.Name) else node
+
+
 @cache
 def _parse(formula: str) -> ast.Expression:
     try:
-        tree = ast.parse(formula, mode="eval")
+        tree = _Dotted().visit(ast.parse(formula, mode="eval"))
     except SyntaxError:
         tree = None
     allowed = (ast.Expression, ast.BinOp, ast.UnaryOp, ast.Constant, ast.Name, ast.Load, *OPERATORS)

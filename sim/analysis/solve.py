@@ -216,9 +216,16 @@ class Surrogate:
 
     The prior is a plane plus a smooth remainder (Matern 5/2) with a length for each lever. Size and lengths of the
     remainder are those of highest posterior density under weak log-normal priors.
+
+    Everything here is to come out the same to many digits whatever the linear algebra library makes of the last one, or
+    the search would go another way on another processor: hence the gradient, the rounding, and Cholesky factors, which
+    are unique, instead of eigenvectors, which are not.
     """
 
     OFFSET, SLOPE = 25.0, 9.0  # prior variances of the plane
+    DIGITS = 2  # of what is fitted: further ones are of no use, and the last ones those of the processor
+    SMALL = 1e-10  # gain in the log posterior with which the mode is found
+    JITTER = 1e-4  # variance added to draws: 0.01 in the logit, and the factor of the covariance is well determined
 
     def __init__(self, dimensions: int) -> None:
         self.theta = np.zeros(1 + dimensions)  # log of size / 2 and of lengths / 0.7
@@ -226,13 +233,14 @@ class Surrogate:
     def fit(self, x: Floats, successes: Floats, n: Floats) -> None:
         """Fit to successes of n runs at points `x` of shape (points, levers) in the unit cube."""
         self.x, self.successes, self.n = x, successes, n
-        start = self.theta
+        spread = np.array([1.0] + [0.7] * (self.theta.size - 1))  # of the priors
 
-        def loss(theta: Floats) -> float:
-            return -self._laplace(theta) + 0.5 * float(theta[0] ** 2 + np.sum((theta[1:] / 0.7) ** 2))
+        def loss(theta: Floats) -> tuple[float, Floats]:
+            return 0.5 * np.sum((theta / spread) ** 2) - self._laplace(theta), theta / spread**2 - self._slope(theta)
 
-        bounds = [(-3.0, 3.0)] * start.size
-        self.theta = minimize(loss, start, method="L-BFGS-B", bounds=bounds, options={"maxiter": 12}).x
+        bounds = [(-3.0, 3.0)] * self.theta.size
+        best = minimize(loss, self.theta, method="L-BFGS-B", jac=True, bounds=bounds).x
+        self.theta = np.round(best, self.DIGITS)
         self._laplace(self.theta)
 
     def predict(self, z: Floats) -> tuple[Floats, Floats]:
@@ -247,49 +255,69 @@ class Surrogate:
         k = self._kernel(self.x, z, self.theta)
         v = solve_triangular(self.factor, self.root[:, None] * k, lower=True)
         covariance = self._kernel(z, z, self.theta) - v.T @ v
-        values, vectors = np.linalg.eigh(covariance)
-        half = vectors * np.sqrt(np.maximum(values, 0))
+        half = cholesky(covariance + self.JITTER * np.eye(len(z)), lower=True, check_finite=False)
         return k.T @ self.gradient + rng.standard_normal((number, len(z))) @ half.T
 
     @staticmethod
     def _size(theta: Floats) -> float:
         return float(4 * np.exp(2 * theta[0]))
 
+    @staticmethod
+    def _apart(a: Floats, b: Floats, theta: Floats) -> tuple[Floats, Floats]:
+        """Squared distances along each lever in its length, shape (a, b, levers), and sqrt(5) times the distances."""
+        squares = ((a[:, None] - b[None]) / (0.7 * np.exp(theta[1:]))) ** 2
+        return squares, np.sqrt(5 * squares.sum(axis=2))
+
     def _kernel(self, a: Floats, b: Floats, theta: Floats) -> Floats:
-        lengths = 0.7 * np.exp(theta[1:])
-        apart = (a[:, None] - b[None]) / lengths
-        r = np.sqrt(5 * np.einsum("ijk,ijk->ij", apart, apart))
+        _, r = self._apart(a, b, theta)
         plane = self.OFFSET + self.SLOPE * (a - 0.5) @ (b - 0.5).T
         return np.asarray(plane + self._size(theta) * (1 + r + r**2 / 3) * np.exp(-r))
 
     def _laplace(self, theta: Floats) -> float:
         """Find the mode by Newton's method and return the log marginal likelihood (Algorithm 3.1, eq. 3.32)."""
-        k = self._kernel(self.x, self.x, theta)
-        k[np.diag_indices_from(k)] += 1e-8
-        f = np.zeros(len(self.x))
+        self.k = self._kernel(self.x, self.x, theta)
+        a = np.zeros(len(self.x))  # the mode is k @ a
+        self._at(a)
         best = -np.inf
         for _ in range(50):
-            p = expit(f)
-            w = self.n * p * (1 - p)
-            root = np.sqrt(w)
-            factor = cholesky(np.eye(len(f)) + root[:, None] * k * root, lower=True, check_finite=False)
-            b = w * f + self.successes - self.n * p
-            a = b - root * cho_solve((factor, True), root * (k @ b))
-            step, value = k @ a - f, -np.inf
+            b = self.root**2 * (self.k @ a) + self.gradient
+            step = b - self.root * cho_solve((self.factor, True), self.root * (self.k @ b)) - a
             for size in (1.0, 0.5, 0.25, 0.1):  # damped: far from the mode a full step may overshoot
-                trial = f + size * step
-                inner = a if size == 1.0 else np.linalg.solve(k, trial)
-                value = float(-0.5 * inner @ trial + self.successes @ trial - self.n @ _softplus(trial))
-                if value > best:
+                trial = a + size * step
+                f = self.k @ trial
+                value = float(-0.5 * trial @ f + self.successes @ f - self.n @ _softplus(f))
+                if value > best - self.SMALL:
                     break
-            if value <= best + 1e-6:
+            gain, best, a = value - best, value, trial
+            self._at(a)
+            if gain < self.SMALL:  # Newton's error is squared by each step: what is left is in the last digits
                 break
-            f, best = trial, value
-        p = expit(f)
-        self.root = np.sqrt(self.n * p * (1 - p))
-        self.factor = cholesky(np.eye(len(f)) + self.root[:, None] * k * self.root, lower=True, check_finite=False)
-        self.gradient = self.successes - self.n * p
         return best - float(np.sum(np.log(np.diag(self.factor))))
+
+    def _at(self, a: Floats) -> None:
+        """Curvature and gradient of the log likelihood at k @ a, and the factor of I + root k root."""
+        p = expit(self.k @ a)
+        self.root = np.sqrt(self.n * p * (1 - p))
+        self.gradient = self.successes - self.n * p
+        self.factor = cholesky(np.eye(len(p)) + self.root[:, None] * self.k * self.root, lower=True, check_finite=False)
+        self.third = self.root**2 * (2 * p - 1)
+
+    def _slope(self, theta: Floats) -> Floats:
+        """Gradient of the log marginal likelihood where `_laplace` has just been (Algorithm 5.1).
+
+        The terms of every derivative of the kernel, one matrix each there, are collected in the one matrix `weight`
+        that they are all multiplied by.
+        """
+        root = self.root[:, None]
+        r = root * cho_solve((self.factor, True), np.diag(self.root))
+        v = solve_triangular(self.factor, root * self.k, lower=True)
+        s = 0.5 * (np.diag(self.k) - np.sum(v**2, axis=0)) * self.third
+        weight = 0.5 * np.outer(self.gradient, self.gradient) - 0.5 * r
+        weight += np.outer(s - r @ (self.k @ s), self.gradient)
+        squares, d = self._apart(self.x, self.x, theta)
+        weight *= self._size(theta) * np.exp(-d)
+        lengths = np.einsum("ij,ijk->k", weight * (1 + d) * 5 / 3, squares)
+        return np.array([2 * np.sum(weight * (1 + d + d**2 / 3)), *lengths])
 
 
 def _softplus(f: Floats) -> Floats:

@@ -74,12 +74,13 @@ def _ratio(values: Floats, variance: float) -> float:
 
 
 def expectation(path: str, declared: Parameter, states: Sequence[Known], prior: Mapping[str, Any]) -> float:
-    """Expectation of a parameter drawn per run: of its distribution, or over the states of the start date that hold it.
+    """Expectation of a parameter: of its distribution, or over the states of the start date that hold it.
 
     The states count as in `parameters.realise`: where the configuration still has the distribution they came from.
     """
     value = declared.value
-    assert isinstance(value, Distribution)
+    if not isinstance(value, Distribution):
+        return float(value)
     if states and path in states[0].parameters and path in prior and str(parse(prior[path])) == str(value):
         return float(np.mean([state.parameters[path] for state in states]))
     return float(np.mean([value.quantile(u) for u in MIDPOINTS.tolist()]))

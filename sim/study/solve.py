@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import nan
+from math import isclose, nan
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,13 @@ from sim.analysis.goals import Goal, read_goals
 from sim.analysis.solve import CERTIFY, Found, Plan, Point, Tested, frontier, grid, lower_bound, solve
 from sim.analysis.summary import summarise
 from sim.analysis.tables import finished, met, values
+from sim.analysis.variance import expectation
 from sim.config import Lever, Solve, Study
 from sim.errors import InputError
 from sim.model.clock import DAYS_PER_MONTH
+from sim.model.distributions import Distribution, parse
 from sim.model.metrics import metrics
+from sim.model.parameters import Parameter, walk
 from sim.results.folder import Run, write_json
 from sim.study.nested import Sub, fresh_seed, mistake, nested
 
@@ -32,11 +35,14 @@ def check(config: dict[str, Any], study: Study) -> None:
             f"study.goal: should be one of {', '.join(study.goals) or '(there are none)'}; got {plan.goal!r}"
         )
     for name, lever in plan.levers.items():
+        if wrong := _not_how_things_are(study, lever):
+            raise InputError(f"study.levers.{name}.values.0 ({lever.values[0]:g}): should be as things are; {wrong}")
         for number in range(1, len(lever.values)):
             if wrong := mistake(config, lever.overrides(number)):
                 raise InputError(f"study.levers.{name}.values.{number} ({lever.values[number]:g}): {wrong}")
+    fixed = _fixed(study, plan)
     try:
-        each = np.array([_cost(study, plan, point) for point in grid(_sizes(plan))])
+        each = _each(plan, fixed)
         if not np.isfinite(each).all():
             raise ValueError("the cost of some plan is no finite number")
         if plan.budget is not None and (each > plan.budget + 1e-9).all():
@@ -45,11 +51,11 @@ def check(config: dict[str, Any], study: Study) -> None:
         raise InputError(f"study: {error}") from None
     known = {*plan.levers, "months", "years"}
     for name, item in plan.costs.items.items():
-        unknown = costs.names(item.quantity) - known
+        unknown = costs.names(item.quantity) - known - fixed.keys()
         if strange := sorted(unknown - set(metrics(study.systems))):
             raise InputError(
-                f"study.costs.items.{name}.quantity: names {', '.join(strange)}; known are {', '.join(sorted(known))} "
-                "and the metrics of the runs"
+                f"study.costs.items.{name}.quantity: names {', '.join(strange)}; known are {', '.join(sorted(known))}, "
+                "parameters by their dotted path and the metrics of the runs"
             )
 
 
@@ -81,7 +87,8 @@ def finish(run: Run, study: Study, sub: Sub) -> dict[str, Any]:
         plan.target, plan.confidence, plan.design, plan.design_replications, plan.rounds, plan.batch,
         plan.batch_replications, plan.candidates, plan.certify_replications,
     )  # fmt: skip
-    found = solve(_sizes(plan), _costs(study, plan), evaluate, sizing, study.seed)
+    fixed = _fixed(study, plan)
+    found = solve(_sizes(plan), _costs(plan, fixed), evaluate, sizing, study.seed)
     base = finished(run.table("runs"))
     before = int(met(base, goal).sum()), len(base)
     content: dict[str, Any] = {
@@ -93,11 +100,16 @@ def finish(run: Run, study: Study, sub: Sub) -> dict[str, Any]:
         "plans": len(found.points),
         "plans_run": len(found.seen),
         "infeasible": [_levers(plan, point) for point in found.infeasible],
-        "tested": [_package(study, plan, one, rows.get(one.point), base, goal) for one in found.tested],
-        "alone": found.alone and _package(study, plan, found.alone, rows.get(found.alone.point), base, goal),
+        "tested": [_package(study, plan, fixed, one, rows.get(one.point), base, goal) for one in found.tested],
+        "alone": found.alone and _package(study, plan, fixed, found.alone, rows.get(found.alone.point), base, goal),
         "alone_seen": _alone_seen(plan, found),
         "seen": [
-            {"levers": _levers(plan, point), "cost_rs_million": _cost(study, plan, point), "successes": s, "runs": n}
+            {
+                "levers": _levers(plan, point),
+                "cost_rs_million": float(found.cost[_row(plan, point)]),
+                "successes": s,
+                "runs": n,
+            }
             for point, (s, n) in sorted(found.seen.items())
         ],
         "frontier": _frontier(plan, found),
@@ -128,36 +140,84 @@ def _slug(point: Point) -> str:
     return "-".join(map(str, point))
 
 
+def _row(plan: Solve, point: Sequence[int]) -> int:
+    """Number of a point in the grid."""
+    return int(np.ravel_multi_index(point, _sizes(plan)))
+
+
 def _levers(plan: Solve, point: Sequence[int]) -> dict[str, float]:
     """Value of every lever."""
     return {name: lever.values[number] for (name, lever), number in zip(plan.levers.items(), point, strict=True)}
 
 
-def _names(study: Study, plan: Solve, point: Sequence[int]) -> dict[str, float]:
-    """Values of what formulas of costs may name, apart from metrics."""
+def _not_how_things_are(study: Study, lever: Lever) -> str | None:
+    """The first parameter that is not what the first value of a lever says, if any.
+
+    A number has to be the same; of a distribution, the mean over the runs, to two digits.
+    """
+    parameters = dict(walk(study))
+    for key, said in lever.says(0).items():
+        path = key.removesuffix(".value")
+        if path not in parameters or isinstance(said, str | dict):  # an option of a group, or a parameter with its unit
+            continue
+        now, mean = parameters[path].value, _expected(study, path, parameters[path])
+        drawn = f", on average {_two_digits(mean):g}" if isinstance(now, Distribution) else ""
+        if isinstance(said, list):
+            try:
+                said = parse(said)
+            except ValueError as error:
+                return f"{path}: {error}"
+            same = str(said) == str(now)
+        else:
+            same = _two_digits(mean) == _two_digits(said) if drawn else isclose(mean, said)
+        if not same:
+            return f"{path} is {now}{drawn}, not {said}"
+    return None
+
+
+def _two_digits(x: float) -> float:
+    return float(f"{x:.2g}")
+
+
+def _expected(study: Study, path: str, declared: Parameter) -> float:
+    """Mean of a parameter over the runs, as things are."""
+    return expectation(path, declared, study.start.states, study.start.prior)
+
+
+def _fixed(study: Study, plan: Solve) -> dict[str, float]:
+    """What formulas of costs may name that no lever changes: the time to the goal, and parameters as things are."""
     months = (study.goals[plan.goal].by - study.start.date).days / DAYS_PER_MONTH
-    return {"months": months, "years": months / 12} | _levers(plan, point)
+    named = {name for item in plan.costs.items.values() for name in costs.names(item.quantity)}
+    parameters = {path: _expected(study, path, declared) for path, declared in walk(study) if path in named}
+    return {"months": months, "years": months / 12, **parameters}
 
 
 def _items(plan: Solve) -> dict[str, Any]:
     return {name: item.model_dump() for name, item in plan.costs.items.items()}
 
 
-def _cost(study: Study, plan: Solve, point: Sequence[int]) -> float:
-    """Rs million more than things as they are."""
-    before = _names(study, plan, [0] * len(plan.levers))
-    return costs.total(costs.bill(_items(plan), before, _names(study, plan, point)))
+def _sides(plan: Solve, fixed: Mapping[str, float], point: Sequence[int]) -> tuple[dict[str, float], dict[str, float]]:
+    """Names and their values as things are, and at a point; without the metrics."""
+    return {**fixed, **_levers(plan, [0] * len(plan.levers))}, {**fixed, **_levers(plan, point)}
 
 
-def _costs(study: Study, plan: Solve) -> np.ndarray:
-    """Cost of every point of the grid; nan beyond the budget. Raises ValueError if none can be computed."""
-    each = np.array([_cost(study, plan, point) for point in grid(_sizes(plan))])
+def _each(plan: Solve, fixed: Mapping[str, float]) -> np.ndarray:
+    """Cost of every point of the grid. Raises ValueError if one cannot be computed."""
+    items = _items(plan)
+    return np.array([costs.total(costs.bill(items, *_sides(plan, fixed, point))) for point in grid(_sizes(plan))])
+
+
+def _costs(plan: Solve, fixed: Mapping[str, float]) -> np.ndarray:
+    """Cost of every point of the grid; nan beyond the budget."""
+    each = _each(plan, fixed)
     return np.where(each > plan.budget + 1e-9, nan, each) if plan.budget is not None else each
 
 
-def _package(study: Study, plan: Solve, one: Tested, rows: Any, base: Any, goal: Goal) -> dict[str, Any]:
+def _package(
+    study: Study, plan: Solve, fixed: Mapping[str, float], one: Tested, rows: Any, base: Any, goal: Goal
+) -> dict[str, Any]:
     """A tested plan with its bill, what the runs decide, and the other goals' chances."""
-    before, after = (_names(study, plan, point) for point in ([0] * len(plan.levers), one.point))
+    before, after = _sides(plan, fixed, one.point)
     lines = costs.bill(_items(plan), before, after)
     package: dict[str, Any] = {
         "levers": _levers(plan, one.point),
@@ -216,7 +276,7 @@ def _without(plan: Solve, found: Found, point: Point) -> dict[str, float]:
     for i, name in enumerate(plan.levers):
         if point[i]:
             other = [0 if j == i else level for j, level in enumerate(point)]
-            row = int(np.ravel_multi_index(other, _sizes(plan)))
+            row = _row(plan, other)
             if np.isfinite(found.mean[row]):
                 expected[name] = float(expit(found.mean[row]))
     return expected

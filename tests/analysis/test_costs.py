@@ -13,7 +13,15 @@ def test_a_formula(formula, value):
     assert names(formula) == {name for name in "ab" if name in formula}
 
 
-@pytest.mark.parametrize("formula", ["a +", "__import__('os')", "a ** 2", "a.b", "'x'", "True", "a if b else 1", ""])
+def test_a_dotted_name_is_one_name():
+    assert evaluate("2 * a.b.c / a", {"a.b.c": 6.0, "a": 4.0}) == 3
+    assert names("2 * a.b.c / a") == {"a.b.c", "a"}
+
+
+@pytest.mark.parametrize(
+    "formula",
+    ["a +", "__import__('os')", "a ** 2", "a().b", "(a + b).c", "'x'.y", "1.0.b", "'x'", "True", "a if b else 1", ""],
+)
 def test_what_is_no_formula_is_refused(formula):
     with pytest.raises(ValueError, match="numbers and names"):
         names(formula)

@@ -1,5 +1,11 @@
 """Search and certification of the cheapest plan, on functions whose answer is known."""
 
+import json
+import os
+import platform
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from scipy.stats import binom
@@ -127,6 +133,42 @@ def test_no_plan_within_a_budget_but_the_present_one():
         solve(SIZES, np.full(len(cost), np.nan), problem.evaluate, QUICK, 0)
 
 
+SEARCH = f"""
+import json
+from sim.analysis.solve import Plan, solve
+from tests.verification.synthetic import SIZES, Problem
+
+problems = [Problem(number) for number in (100, 101, 102)]
+found = [solve(SIZES, one.cost, one.evaluate, {QUICK}, one.number) for one in problems]
+print(json.dumps([[list(one.seen.items()), one.ladder] for one in found]))
+"""
+BLAS = np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"]
+
+
+@pytest.mark.skipif(
+    "openblas" not in BLAS or platform.machine() not in ("x86_64", "AMD64"), reason="kernels of OpenBLAS on x86_64"
+)
+def test_the_search_goes_the_same_way_on_other_processors():
+    """Their linear algebra rounds otherwise; OpenBLAS takes the kernels of an older processor if it is told to."""
+    started = {
+        kernels: subprocess.Popen(
+            [sys.executable, "-c", SEARCH], env=os.environ | {"OPENBLAS_CORETYPE": kernels}, stdout=subprocess.PIPE
+        )
+        for kernels in ("Nehalem", "Sandybridge", "Haswell")
+    }
+    found = {}
+    for kernels, process in started.items():
+        said, _ = process.communicate()
+        if process.returncode >= 0:  # else killed by a signal: this processor cannot run them
+            assert process.returncode == 0
+            found[kernels] = json.loads(said)
+    if len(found) < 2:
+        pytest.skip(f"this processor runs {', '.join(found) or 'none'} of these kernels")
+    first, *others = found.values()
+    for other in others:
+        assert other == first, list(found)
+
+
 def test_the_surrogate_follows_what_was_seen():
     problem = Problem(4)
     surrogate = module.Surrogate(3)
@@ -141,3 +183,19 @@ def test_the_surrogate_follows_what_was_seen():
     draws = surrogate.sample(x[:50], 4000, np.random.default_rng(2))
     np.testing.assert_allclose(draws.mean(axis=0), mean[:50], atol=0.1 * sd[:50].max() + 0.05)
     np.testing.assert_allclose(draws.std(axis=0), sd[:50], rtol=0.1)
+
+
+@pytest.mark.parametrize("theta", [(0.0, 0.0, 0.0, 0.0), (0.5, -0.3, 0.4, 1.0), (-1.0, 0.7, -0.6, 0.2)])
+def test_the_slope_of_the_evidence_is_that_of_its_differences(theta):
+    problem = Problem(4)
+    surrogate = module.Surrogate(3)
+    rows = np.arange(0, len(problem.p), 8)
+    surrogate.x = problem.points[rows] / (np.array(SIZES) - 1)
+    surrogate.n = np.full(rows.size, 100.0)
+    surrogate.successes = np.random.default_rng(1).binomial(100, problem.p[rows])
+    theta = np.array(theta)
+    surrogate._laplace(theta)
+    slope = surrogate._slope(theta)
+    h = 1e-3
+    steps = [[surrogate._laplace(theta + sign * h * axis) for sign in (1, -1)] for axis in np.eye(4)]
+    np.testing.assert_allclose(slope, [(up - down) / (2 * h) for up, down in steps], rtol=1e-4, atol=1e-4)

@@ -1,5 +1,8 @@
 """The command line: what it lists, and what it says to bad input."""
 
+import subprocess
+import sys
+
 import pytest
 
 from sim.config import experiments
@@ -7,7 +10,7 @@ from sim.model.distributions import Distribution
 from sim.model.parameters import walk
 from sim.results.folder import open_run
 from sim.study import montecarlo
-from tests.helpers import study
+from tests.helpers import clean_environment, study
 
 
 def test_help(sim):
@@ -209,3 +212,12 @@ def test_a_folder_in_use_is_refused_and_left_alone(sim, tmp_path, with_run):
     assert "old is not empty" in line
     assert "Traceback" not in err
     assert len(list((tmp_path / "old").iterdir())) == 1
+
+
+def test_linear_algebra_has_one_thread_unless_it_is_told_otherwise():
+    """It has to be said before numpy is there: `sim` must not import it before."""
+    code = "import os, sys, sim.cli; print(os.environ['OPENBLAS_NUM_THREADS'], 'numpy' in sys.modules)"
+    for given, wanted in (({}, "1 False"), ({"OPENBLAS_NUM_THREADS": "3"}, "3 False")):
+        env = {key: value for key, value in clean_environment().items() if key != "OPENBLAS_NUM_THREADS"} | given
+        done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == wanted

@@ -2,6 +2,7 @@
 
 import json
 from copy import deepcopy
+from functools import cache
 
 import pytest
 
@@ -31,17 +32,25 @@ ITEMS = {
 }  # fmt: skip
 SMALL = {"design": 6, "design_replications": 8, "rounds": 1, "batch": 3, "batch_replications": 8, "candidates": 3,
          "certify_replications": 30}  # fmt: skip
+NO_SEARCH = {"design_replications": 2, "rounds": 0}
+"""For tests about what comes after the search."""
+
+
+@cache
+def base():
+    """The experiment on ten of its 200 states, which take longer to read and write than to run."""
+    cfg = plain(compose_config(["experiment=what_it_takes", "workers=1", "replications=8", "figures=false"]))
+    cfg["start"]["states"] = cfg["start"]["states"][::20]
+    cfg["rollout"]["committee"]["value"] = 1
+    cfg["hiring"]["round_days"]["value"] = 365  # no goal or cost here asks who works in the hubs
+    cfg["outages"]["frequency"]["value"] = 0
+    return cfg
 
 
 def configured(level=60, end="2026-12-31", **study):
     """Two levers, six plans, a goal within a year: with one place in the committee hardly any hub opens."""
-    cfg = plain(
-        compose_config(["experiment=what_it_takes", f"end={end}", "workers=1", "replications=8", "figures=false"])
-    )
+    cfg = deepcopy(base()) | {"end": end}
     cfg["goals"] = {"hubs": cfg["goals"]["hubs_250"] | {"level": level, "by": end, "label": f"{level} hubs open"}}
-    cfg["rollout"]["committee"]["value"] = 1
-    cfg["hiring"]["round_days"]["value"] = 365  # no goal or cost here asks who works in the hubs
-    cfg["outages"]["frequency"]["value"] = 0
     costs = cfg["study"]["costs"] | {"items": ITEMS}
     cfg["study"] |= {"goal": "hubs", "target": 0.5, "levers": deepcopy(LEVERS), "costs": costs, **SMALL} | study
     return cfg
@@ -80,7 +89,7 @@ def test_it_is_not_complete_before_it_is_done(tmp_path, monkeypatch):
         return search(*arguments)
 
     monkeypatch.setattr(solve, "solve", watched)
-    assert workflow.run(configured(), "small", path, quiet=True) == 0
+    assert workflow.run(configured(**NO_SEARCH, certify_replications=2), "small", path, quiet=True) == 0
     assert (seen, open_run(path).manifest["status"]) == (["running"], "complete")
 
 
@@ -179,7 +188,7 @@ def test_it_goes_on_where_it_was_stopped(run, tmp_path, monkeypatch):
 
 
 def test_a_target_out_of_reach(tmp_path):
-    assert workflow.run(configured(level=400), "small", tmp_path / "run", quiet=True) == 0
+    assert workflow.run(configured(level=400, **NO_SEARCH), "small", tmp_path / "run", quiet=True) == 0
     summary = open_run(tmp_path / "run").summary
     assert summary["answer"].startswith("No plan in these ranges was found for this: 400 hubs open by 31 December 2026")
     assert "got there in 0 of 30 fresh runs" in summary["answer"]
@@ -188,7 +197,7 @@ def test_a_target_out_of_reach(tmp_path):
 
 
 def test_a_budget_of_nothing(tmp_path):
-    assert workflow.run(configured(budget=0), "small", tmp_path / "run", quiet=True) == 0
+    assert workflow.run(configured(level=56, budget=0), "small", tmp_path / "run", quiet=True) == 0
     answer = open_run(tmp_path / "run").summary["answer"]
     assert answer.startswith("Not shown to be reachable in these ranges and within a budget of Rs 0 million ($0m)")
     assert "(things as they are; Rs 0 million" in answer
@@ -225,7 +234,7 @@ def test_what_was_not_certified_may_yet_be_reachable():
 
 
 def test_a_goal_that_is_met_anyway(tmp_path):
-    assert workflow.run(configured(level=20), "small", tmp_path / "run", quiet=True) == 0
+    assert workflow.run(configured(level=20, **NO_SEARCH), "small", tmp_path / "run", quiet=True) == 0
     assert (
         "nothing needs to change. As things are it got there in 30 of 30 fresh runs"
         in (open_run(tmp_path / "run").summary["answer"])
@@ -273,6 +282,13 @@ def test_mistakes_are_said_before_anything_is_run(tmp_path, change, message):
         ({"values": [1, 3, 2]}, "should rise or fall from how things are to the end, got [1.0, 3.0, 2.0]"),
         ({"set": []}, "should change something: set, scale or options"),
         ({"options": [{}]}, "should have one mapping a value"),
+        ({"values": [3, 9]}, "study.levers.committee.values.0 (3): should be as things are; rollout.committee is 1, "
+                             "not 3"),
+        ({"set": [], "scale": {"rollout.committee": 2}}, "should be as things are; rollout.committee is 1, not 2"),
+        ({"set": ["calls.interval"]}, "should be as things are; calls.interval is uniform(6, 12), on average 9, not 1"),
+        ({"options": [{"rollout.refusal.value": ["beta", 7, 12]}, {}, {}]},
+         "should be as things are; rollout.refusal is beta(7, 13), on average 0.35, not beta(7, 12)"),
+        ({"options": [{"rollout.refusal.value": ["beta", 7]}, {}, {}]}, "as things are; rollout.refusal: beta"),
         ({"value": 3}, "no such key"),
     ],
 )  # fmt: skip
@@ -288,8 +304,10 @@ def test_mistakes_in_a_lever(tmp_path, lever, message):
     ("quantity", "message"),
     [
         ("comittee * years", "study.costs.items.places.quantity: names comittee; known are committee, months"),
+        ("rollout.comittee * committee", "quantity: names rollout.comittee; known are committee, months"),
+        ("committee - years", "study: the quantity of places should not be less than 0, got -0.12"),
         ("committee ** 2", "should be numbers and names with + - * / and brackets"),
-        ("years / (committee - 2)", "study: years / (committee - 2) divides by 0"),
+        ("years / (2 - committee)", "study: years / (2 - committee) divides by 0"),
     ],
 )
 def test_mistakes_in_costs(tmp_path, quantity, message):
@@ -299,6 +317,33 @@ def test_mistakes_in_costs(tmp_path, quantity, message):
     with pytest.raises(InputError) as caught:
         workflow.run(cfg, "small", tmp_path / "run")
     assert message in str(caught.value)
+
+
+def test_the_first_value_of_a_lever_is_the_mean_over_the_runs():
+    """To two digits: of the states of the start date, which hold the share of the line, or else of its distribution."""
+    cfg = configured()
+    states = cfg["start"]["states"]
+    for i, state in enumerate(states):
+        state["parameters"]["programme.hub_share"] = (0.12, 0.144)[i % 2]
+    lever = cfg["study"]["levers"]["committee"] | {"set": ["programme.hub_share"], "values": [0.13, 0.5, 1]}
+    cfg["study"]["levers"]["committee"] = lever
+    solve.check(cfg, read_study(cfg))
+    cfg["start"]["states"] = []
+    study = read_study(cfg)
+    with pytest.raises(InputError, match=r"on average 0\.2, not 0\.13"):
+        solve.check(cfg, study)
+
+
+def test_costs_may_name_parameters_as_things_are():
+    """The mean of what is drawn: pert(4, 9, 10) has 50/6, and beta(7, 13) over the states what they hold."""
+    cfg = configured()
+    for state in cfg["start"]["states"]:
+        state["parameters"]["rollout.refusal"] = 0.25
+    cfg["study"]["costs"]["items"] = {"loans": ITEMS["places"] | {"quantity": "rollout.loan * rollout.refusal"}}
+    study = read_study(cfg)
+    fixed = solve._fixed(study, study.study)
+    assert fixed["rollout.loan"] == pytest.approx(50 / 6, rel=1e-4)
+    assert fixed["rollout.refusal"] == 0.25
 
 
 def test_nothing_is_changed_where_levers_are_as_they_are():
