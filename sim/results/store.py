@@ -19,6 +19,8 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from errno import ENOLCK, ENOSYS, ENOTSUP, EOPNOTSUPP
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,8 @@ log = logging.getLogger(__name__)
 GROUP = 50
 """Replications of a scenario in a row group of the final tables, so that their bytes do not depend on the blocks."""
 TABLES = ("runs", "monthly", "sites")
+NOT_OFFERED = (ENOLCK, ENOSYS, ENOTSUP, EOPNOTSUPP)
+"""Errors of a file system that has no locks: some that are shared by several machines."""
 
 
 def to_bytes(table: pa.Table) -> bytes:
@@ -98,10 +102,15 @@ class Store:
             raise InputError(f"out: cannot write to {str(self.path)!r} ({error})") from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             other = os.pread(self._lock, 20, 0).decode(errors="replace").strip()
             os.close(self._lock)
             raise InputError(f"out: another process ({other}) is writing to {self.path}") from None
+        except OSError as error:
+            if error.errno not in NOT_OFFERED:
+                os.close(self._lock)
+                raise InputError(f"out: cannot lock {self.path} ({why(error)})") from None
+            _unlocked(why(error))
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, str(os.getpid()).encode(), 0)
         return self
@@ -286,6 +295,12 @@ def _group_digest(file: Path, number: int) -> str:
         return table_digest(pq.ParquetFile(file).read_row_group(number))[:16]
     except (OSError, pa.ArrowException, IndexError, ValueError):  # whatever a flipped bit may lead to
         return ""
+
+
+@cache
+def _unlocked(reason: str) -> None:
+    """Say, once, that folders are not locked."""
+    log.warning("folders of runs are not locked (%s): see that no two processes write to one", reason)
 
 
 def _union(schemas: Sequence[pa.Schema]) -> pa.Schema:

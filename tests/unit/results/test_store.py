@@ -1,5 +1,6 @@
 """Blocks on disk and the tables made of them: the same bytes whatever happened on the way."""
 
+import errno
 import json
 import os
 import random
@@ -116,6 +117,15 @@ def test_columns_that_only_some_have(tmp_path):
         {"scenario": 0, "replication": 0, "x": 1.0, "y": None},
         {"scenario": 1, "replication": 0, "x": None, "y": 2.0},
     ]
+
+
+def failing(error):
+    """Of the system: a function that fails with this error."""
+
+    def fail(*_):
+        raise OSError(error, os.strerror(error))
+
+    return fail
 
 
 def unfinished(path, blocks):
@@ -247,15 +257,28 @@ def test_two_processes_on_one_folder(tmp_path):
         pass
 
 
+@pytest.mark.parametrize("error", [errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_written_to_with_one_warning(tmp_path, error, monkeypatch, caplog):
+    module._unlocked.cache_clear()
+    monkeypatch.setattr(module.fcntl, "flock", failing(error))
+    for name in ("a", "b"):
+        fill(tmp_path / name, [(A, 0, 20)])
+        assert [file.name for file in (tmp_path / name).iterdir()] == ["tables"]
+    said = f"folders of runs are not locked ({os.strerror(error)}): see that no two processes write to one"
+    assert caplog.messages == [said]
+
+
+def test_a_lock_that_fails_for_another_reason_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(module.fcntl, "flock", failing(errno.EIO))
+    with pytest.raises(InputError, match=r"out: cannot lock .* \(Input/output error\)"), Store(tmp_path):
+        pass
+
+
 def test_a_failed_write_leaves_earlier_blocks(tmp_path, monkeypatch):
     unfinished(tmp_path, [(0, 40)])
-
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
     with Store(tmp_path) as store:
         store.find([], {})
-        monkeypatch.setattr(module.os, "replace", full)
+        monkeypatch.setattr(module.os, "replace", failing(errno.ENOSPC))
         with pytest.raises(OSError, match="No space"):
             store.put(A, 40, 50, tables(40, 50))
         monkeypatch.undo()
