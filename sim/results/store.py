@@ -17,10 +17,11 @@ import json
 import logging
 import os
 import shutil
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from errno import ENOLCK, ENOSYS, ENOTSUP, EOPNOTSUPP
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -68,15 +69,16 @@ class Source:
         """Columns of one of its tables, or None if it has none."""
         if name not in self.files:
             return None
-        schema = pq.read_schema(self.files[name])
-        return schema.remove(schema.get_field_index("scenario")) if self.group else schema
+        if self.group is None:
+            return pq.read_schema(self.files[name])
+        return _opened(self.files[name]).schema_arrow.remove(0)  # the number of the scenario
 
     def read(self, name: str) -> pa.Table:
         """One of its tables, without the number of the scenario."""
         if self.group is None:
             table = pq.read_table(self.files[name])
         else:
-            table = pq.ParquetFile(self.files[name]).read_row_group(self.group[name]).drop_columns(["scenario"])
+            table = _opened(self.files[name]).read_row_group(self.group[name]).drop_columns(["scenario"])
         if self.only is None:
             return table
         return table.filter(pa.array(np.isin(table.column("replication").to_numpy(), list(self.only))))
@@ -88,7 +90,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.parts = path / "parts"
-        self.sources: list[Source] = []
+        self.sources: defaultdict[str, list[Source]] = defaultdict(list)  # by key
         self._lock: int | None = None
 
     def __enter__(self) -> Store:
@@ -129,12 +131,13 @@ class Store:
 
         `keys` are those of the scenarios of the earlier tables, in order, and `tables` what `merge` said of them.
         """
-        self.sources, taken = [], dict[str, frozenset[int]]()
+        self.sources.clear()
+        _opened.cache_clear()
+        taken = defaultdict[str, set[int]](set)
         for source in (*self._journalled(), *self._tabled(keys, tables)):
-            before = taken.get(source.key, frozenset())
-            taken[source.key] = before | source.numbers
-            if new := source.numbers - before:
-                self.sources.append(source if new == source.numbers else replace(source, only=new))
+            if new := source.numbers - taken[source.key]:
+                self.sources[source.key].append(source if new == source.numbers else replace(source, only=new))
+            taken[source.key] |= new
 
     def _journalled(self) -> Iterator[Source]:
         journal = self.parts / "journal.jsonl"
@@ -152,41 +155,40 @@ class Store:
 
     def _tabled(self, keys: Sequence[str], tables: Mapping[str, Mapping[str, Any]]) -> Iterator[Source]:
         files = {name: self.path / "tables" / f"{name}.parquet" for name in tables}
-        groups: dict[tuple[int, int], dict[str, int]] = {}
-        extents: dict[tuple[int, int], tuple[int, int]] = {}
+        groups = defaultdict[tuple[int, int], dict[str, int]](dict)
+        numbers: dict[tuple[int, int], frozenset[int]] = {}
         damaged: set[tuple[int, int]] = set()
         for name, file in files.items():
             for number, (scenario, first, last, digest) in enumerate(tables[name]["groups"]):
                 block = (scenario, first // GROUP)
-                groups.setdefault(block, {})[name] = number
-                if name == "runs":  # every replication has a row there
-                    extents[block] = (first, last + 1)
-                if _group_digest(file, number) != digest:
+                groups[block][name] = number
+                found = _intact(file, number, digest)
+                if found is None:
                     damaged.add(block)
                     log.warning("%s: replications %d to %d are damaged and run again", file, first, last)
-        for block, (first, last) in extents.items():
+                elif name == "runs":  # every replication has a row there
+                    numbers[block] = frozenset(found.column("replication").to_pylist())
+        for block, only in numbers.items():
             if block not in damaged:  # of a run that was interrupted, a group may lack some in between
-                found = pq.ParquetFile(files["runs"]).read_row_group(groups[block]["runs"], columns=["replication"])
-                only = frozenset(found.column("replication").to_pylist())
-                yield Source(keys[block[0]], first, last, files, groups[block], only)
+                yield Source(keys[block[0]], min(only), max(only) + 1, files, groups[block], only)
 
     def add(self, other: Path, manifest: Mapping[str, Any]) -> None:
         """Take what a folder with some replications of the same scenarios has into account; it stays as it is."""
         store = Store(other)
         store.find([scenario["key"] for scenario in manifest["scenarios"]], manifest["tables"])
-        self.sources += store.sources
+        for key, sources in store.sources.items():
+            self.sources[key] += sources
 
     def missing(self, key: str, replications: Sequence[int]) -> list[int]:
         """Which of these replications of a scenario are not there yet."""
         there: set[int] = set()
-        for source in self.sources:
-            if source.key == key:
-                there |= source.numbers
+        for source in self.sources[key]:
+            there |= source.numbers
         return [number for number in replications if number not in there]
 
     def runs(self, key: str, last: int) -> pa.Table:
         """Rows of tables/runs of the replications of a scenario below `last`, in order and each once."""
-        sources = sorted((one for one in self.sources if one.key == key and one.first < last), key=lambda one: one.first)
+        sources = sorted((one for one in self.sources[key] if one.first < last), key=lambda one: one.first)
         table = pa.concat_tables([one.read("runs") for one in sources], promote_options="default")
         replications, rows = np.unique(table.column("replication").to_numpy(), return_index=True)
         return table.take(rows[replications < last])
@@ -205,7 +207,8 @@ class Store:
         line = json.dumps({"key": key, "first": first, "last": last, "files": files})
         with (self.parts / "journal.jsonl").open("a", encoding="utf-8") as journal:
             journal.write(f"\n{line}\n")  # the line before may be torn
-        self.sources.append(Source(key, first, last, {name: self.path / file for name, (file, _) in files.items()}))
+        paths = {name: self.path / file for name, (file, _) in files.items()}
+        self.sources[key].append(Source(key, first, last, paths))
 
     def merge(self, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Make the tables of the folder from all that is there, scenario by scenario; rows and digests of each."""
@@ -228,7 +231,7 @@ class Store:
     def _ordered(self, keys: Sequence[str]) -> Iterator[tuple[int, Source]]:
         """(scenario, source) in the order of scenario and replication."""
         for scenario, key in enumerate(keys):
-            for source in sorted((one for one in self.sources if one.key == key), key=lambda one: one.first):
+            for source in sorted(self.sources[key], key=lambda one: one.first):
                 yield scenario, source
 
     def _write(self, name: str, schema: pa.Schema, keys: Sequence[str]) -> dict[str, Any]:
@@ -289,12 +292,18 @@ def _checksum(file: Path) -> str:
         return ""
 
 
-def _group_digest(file: Path, number: int) -> str:
-    """Digest of a row group's content; empty if it cannot be read."""
+@lru_cache(maxsize=len(TABLES))  # its footer, of all row groups, is read once for all of them
+def _opened(file: Path) -> pq.ParquetFile:
+    return pq.ParquetFile(file)
+
+
+def _intact(file: Path, number: int, digest: str) -> pa.Table | None:
+    """A row group, or None if its content is not what its digest says."""
     try:
-        return table_digest(pq.ParquetFile(file).read_row_group(number))[:16]
+        table = _opened(file).read_row_group(number)
+        return table if table_digest(table)[:16] == digest else None
     except (OSError, pa.ArrowException, IndexError, ValueError):  # whatever a flipped bit may lead to
-        return ""
+        return None
 
 
 @cache

@@ -220,6 +220,17 @@ def test_a_process_killed_between_tables_and_manifest_loses_nothing(tmp_path, wh
     assert content(tmp_path) == whole[0]
 
 
+def test_footers_are_read_once_however_many_groups_there_are(tmp_path, monkeypatch):
+    described = fill(tmp_path, [(A, 0, 400)])
+    opened, real = [], pq.ParquetFile
+    monkeypatch.setattr(module.pq, "ParquetFile", lambda file: opened.append(file.name) or real(file))
+    with Store(tmp_path) as store:
+        store.find([A], described)
+        store.runs(A, 400)
+        store.merge([A])
+    assert sorted(opened) == ["runs.parquet", "sites.parquet"]
+
+
 @pytest.mark.parametrize("cleared", [0, 1])
 def test_a_process_killed_before_it_had_removed_the_parts_counts_nothing_twice(tmp_path, whole, cleared):
     """Tables and manifest are complete, and some or all parts still there."""
