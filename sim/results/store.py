@@ -2,12 +2,14 @@
 
     DIR/parts/KEY/FIRST-LAST.TABLE.parquet   replications FIRST to LAST - 1 of the scenario KEY, written whole
     DIR/parts/journal.jsonl                  a line for each finished block: key, range, checksum of every file
-    DIR/tables/TABLE.parquet                 all of them, sorted by scenario and replication; the parts are then gone
+    DIR/tables/TABLE.part                    all of them, sorted by scenario and replication, while they are written
+    DIR/parts/merged.json                    what is in these: from here on they are the tables, renamed or not
+    DIR/tables/TABLE.parquet                 the tables; once the manifest describes them, the parts are gone
 
 KEY is the digest of a scenario's configuration, so that what is there is found again whatever the order of the
 scenarios. A file counts if the journal names it and its checksum agrees. Tables of an earlier, smaller run of the
 same scenarios count as well: each row group holds up to `GROUP` replications of one scenario, and the manifest has the
-digest of each.
+digest of each. Between the first table that is renamed and the manifest that describes it, merged.json has them.
 """
 
 from __future__ import annotations
@@ -18,9 +20,9 @@ import logging
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from errno import ENOLCK, ENOSYS, ENOTSUP, EOPNOTSUPP
+from errno import EINVAL, ENOLCK, ENOSYS, ENOTSUP, EOPNOTSUPP
 from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -38,8 +40,8 @@ log = logging.getLogger(__name__)
 GROUP = 50
 """Replications of a scenario in a row group of the final tables, so that their bytes do not depend on the blocks."""
 TABLES = ("runs", "monthly", "sites")
-NOT_OFFERED = (ENOLCK, ENOSYS, ENOTSUP, EOPNOTSUPP)
-"""Errors of a file system that has no locks: some that are shared by several machines."""
+NOT_OFFERED = (EINVAL, ENOLCK, ENOSYS, ENOTSUP, EOPNOTSUPP)
+"""Errors of a file system that has no locks, or cannot sync a folder: some that are shared by several machines."""
 
 
 def to_bytes(table: pa.Table) -> bytes:
@@ -90,6 +92,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.parts = path / "parts"
+        self.merged = self.parts / "merged.json"
         self.sources: defaultdict[str, list[Source]] = defaultdict(list)  # by key
         self._lock: int | None = None
 
@@ -200,9 +203,7 @@ class Store:
         files: dict[str, tuple[str, str]] = {}
         for name, content in tables.items():
             file = folder / f"{first}-{last}.{name}.parquet"
-            part = file.with_suffix(".part")
-            part.write_bytes(content)
-            os.replace(part, file)
+            write_whole(file, content, lasting=False)  # a block that a power cut takes is found by its checksum
             files[name] = (str(file.relative_to(self.path)), sha256(content).hexdigest())
         line = json.dumps({"key": key, "first": first, "last": last, "files": files})
         with (self.parts / "journal.jsonl").open("a", encoding="utf-8") as journal:
@@ -211,22 +212,52 @@ class Store:
         self.sources[key].append(Source(key, first, last, paths))
 
     def merge(self, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Make the tables of the folder from all that is there, scenario by scenario; rows and digests of each."""
+        """Make the tables of the folder from all that is there, scenario by scenario; rows and digests of each.
+
+        Whoever is killed before the manifest has these finds them by `settle`.
+        """
+        self.merged.unlink(missing_ok=True)  # the manifest has what it said, and what comes now is not what it describes
+        sync(self.parts)
         described = {}
         for name in TABLES:
             schemas = [schema for source in self._ordered(keys) if (schema := source[1].schema(name))]
             if schemas:
                 described[name] = self._write(name, _union(schemas), keys)
-        for name in described:
-            os.replace(self.path / "tables" / f"{name}.part", self.path / "tables" / f"{name}.parquet")
+        write_whole(self.merged, json.dumps({"keys": keys, "tables": described}).encode())
+        self._rename(described)
         return described
+
+    def settle(self) -> dict[str, Any] | None:
+        """End what a process that was killed had begun: `keys` and `tables` of its merge; None if there was none."""
+        if not self.merged.exists():
+            return None
+        try:
+            merged = json.loads(self.merged.read_text(encoding="utf-8"))
+            found = {"keys": merged["keys"], "tables": merged["tables"]}
+        except (ValueError, KeyError, TypeError):
+            set_aside(self.merged)
+            return None
+        self._rename(found["tables"])
+        return found
+
+    def _rename(self, names: Iterable[str]) -> None:
+        tables = self.path / "tables"
+        for name in names:
+            if (part := tables / f"{name}.part").exists():
+                os.replace(part, tables / f"{name}.parquet")
+        if tables.exists():
+            sync(tables)
+        _opened.cache_clear()  # files that are no longer there
 
     def clear(self) -> None:
         """Remove the parts: they are in the tables, and the manifest says so."""
-        for folder in self.parts.iterdir():
-            if folder.is_dir():
-                shutil.rmtree(folder)
-        (self.parts / "journal.jsonl").unlink(missing_ok=True)
+        self.sources.clear()
+        (self.parts / "journal.jsonl").unlink(missing_ok=True)  # first: it names no part that is gone
+        for one in self.parts.iterdir():
+            if one.is_dir():
+                shutil.rmtree(one)
+            elif one.name != "lock":
+                one.unlink()
 
     def _ordered(self, keys: Sequence[str]) -> Iterator[tuple[int, Source]]:
         """(scenario, source) in the order of scenario and replication."""
@@ -257,6 +288,7 @@ class Store:
                     digest.update(table)
                     numbers = table.column("replication").to_numpy()
                     groups.append((scenario, int(numbers[0]), int(numbers[-1]), table_digest(table)[:16]))
+        sync(file)
         return {"rows": digest.rows, "digest": digest.hexdigest(), "groups": groups}
 
     def _grouped(self, name: str, keys: Sequence[str]) -> Iterator[tuple[int, int, list[pa.Table]]]:
@@ -276,6 +308,29 @@ class Store:
             yield scenario, number, [table for _, table in pending]
             number += 1
             pending = [(last, table) for last, table in pending if last > number * GROUP]
+
+
+def write_whole(file: Path, content: bytes, lasting: bool = True) -> None:
+    """Write a file whole and rename it into place; a power cut leaves what was there or, from here on, this."""
+    part = file.with_suffix(".part")
+    part.write_bytes(content)
+    if lasting:
+        sync(part)
+    os.replace(part, file)
+    if lasting:
+        sync(file.parent)
+
+
+def sync(path: Path) -> None:
+    """Wait until the content of a file, or the names in a folder, are on the disk itself."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    except OSError as error:
+        if error.errno not in NOT_OFFERED:
+            raise
+    finally:
+        os.close(opened)
 
 
 def set_aside(file: Path) -> None:
