@@ -14,10 +14,9 @@ import pytest
 from sim import figures, workflow
 from sim.analysis import precision
 from sim.compare import compare_runs
-from sim.config import read_study
 from sim.errors import InputError
 from sim.figures import hubs_open
-from sim.model.record import ConservationError
+from sim.model.record import ConservationError, Record
 from sim.reproduce import IDENTICAL, reproduce
 from sim.results import store
 from sim.results.folder import open_run
@@ -49,10 +48,17 @@ def one_figure(monkeypatch):
 
 
 def no_memory_for_two(block):
-    """A block as usual, if it is not that of replication 2."""
-    if block.first <= 2 < block.last:
-        raise MemoryError
-    return run_block(block)
+    """A block as usual, but that memory lacks for replication 2; in whichever process it is run."""
+    simulate = montecarlo.simulate
+
+    def lacking(world, seed, replication, *rest):
+        if replication == 2:
+            raise MemoryError
+        return simulate(world, seed, replication, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(montecarlo, "simulate", lacking)
+        return run_block(block)
 
 
 def study(**changes):
@@ -114,36 +120,39 @@ def test_all_failed(monkeypatch, tmp_path, capsys):
     assert [row["error"] for row in rows(tmp_path / "run")] == ["ZeroDivisionError: division by zero"] * 2
 
 
-def test_one_of_two_hundred_fails(monkeypatch, tmp_path, capsys):
-    """It alone has an error; what the others are does not depend on it."""
-    cfg = config({"replications": 200, "tables": ["runs"]}, end="2025-11-30")
-    simulate = montecarlo.simulate
+def test_one_of_ten_thousand_fails(monkeypatch, tmp_path, capsys):
+    """It alone has an error; the others are what they are without it. (What is simulated does not matter here.)"""
+    cfg = config({"replications": 10_000, "tables": ["runs"]}, end="2025-11-30")
 
-    def failing(world, seed, replication, *rest):
-        if replication == 137:
-            raise MemoryError("no more")
-        return simulate(world, seed, replication, *rest)
+    def failing(world, seed, replication, *_):
+        if replication == 8137:
+            raise ConservationError("people got lost")
+        return Record({"x": float(replication)}, *[None] * 7)
 
     monkeypatch.setattr(montecarlo, "simulate", failing)
-    assert run(cfg, "baseline", tmp_path / "run") == FAILED
+    monkeypatch.setattr(montecarlo, "judge", lambda record, _: record.drawn)
+    monkeypatch.setattr(workflow, "summarise", lambda *_: {"answer": ""})
+    assert run(cfg, "baseline", tmp_path / "run", quiet=True) == FAILED
     assert capsys.readouterr().err.splitlines() == [
-        "replication 137 failed: MemoryError: no more",
-        "1 of 200 replications failed; only=137 runs one alone",
+        "replication 8137 failed: sim.model.record.ConservationError: people got lost",
+        "1 of 10000 replications failed; only=8137 runs one alone",
     ]
-    found = rows(tmp_path / "run")
-    assert [row["replication"] for row in found] == list(range(200))
-    assert [row["replication"] for row in found if row["error"]] == [137]
-    for number in (136, 138, 199):
-        assert montecarlo.replicate(read_study(cfg), number).row.items() <= found[number].items()
-    assert open_run(tmp_path / "run").manifest["replications"] == 199
+    found = open_run(tmp_path / "run").table("runs")
+    numbers = list(range(10_000))
+    assert found["replication"].to_pylist() == numbers
+    assert found["x"].to_pylist() == [None if n == 8137 else n for n in numbers]
+    assert [n for n, error in enumerate(found["error"].to_pylist()) if error] == [8137]
+    manifest = open_run(tmp_path / "run").manifest
+    assert (manifest["replications"], manifest["failed"]) == (9999, [[0, 8137]])
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_out_of_memory_in_a_block_keeps_the_others(processes, monkeypatch, tmp_path, whole, capsys):
+def test_a_replication_that_lacked_memory_is_run_when_there_is_more(processes, monkeypatch, tmp_path, whole, capsys):
     monkeypatch.setattr(montecarlo, "run_block", no_memory_for_two)
     assert run(study(workers=processes), "baseline", tmp_path / "run") == workflow.STOPPED
     err = capsys.readouterr().err
     assert re.match(r"out of memory \(fewer `workers` need less\): [0-3] of 4 replications are kept in ", err), err
+    assert open_run(tmp_path / "run").manifest["failed"] == []
     monkeypatch.undo()
     assert run(study(), "baseline", tmp_path / "run") == 0
     assert tables_of(tmp_path / "run") == tables_of(whole)
