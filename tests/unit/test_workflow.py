@@ -1,8 +1,10 @@
 """One run from configuration to folder: exit codes, messages, what is kept when something goes wrong."""
 
 import csv
+import errno
 import io
 import json
+import os
 import re
 import sys
 import time
@@ -424,33 +426,90 @@ def test_a_full_disk_says_so_and_keeps_what_is_done(monkeypatch, tmp_path, whole
     assert tables_of(tmp_path / "run") == tables_of(whole)
 
 
-@pytest.mark.parametrize("file", ["manifest.part", "runs.part", "summary.part", "report.part"])
-def test_a_disk_that_is_full_at_any_file_is_one_clear_line(file, monkeypatch, tmp_path, whole, capsys):
-    """Room is made, and the run goes on to the same tables."""
-    write_text, writer = Path.write_text, pq.ParquetWriter
+def refused(monkeypatch, name, error):
+    """Let no file of this name be written."""
+    opens, writer = Path.open, pq.ParquetWriter
 
-    def full():
-        raise OSError(28, "No space left on device")
+    def opened(path, mode="r", *arguments, **options):
+        return fail() if path.name == name and mode != "r" else opens(path, mode, *arguments, **options)
 
-    def writes_text(path, text, **options):
-        return full() if path.name == file else write_text(path, text, **options)
+    def written(path, *arguments, **options):
+        return fail() if path.name == name else writer(path, *arguments, **options)
 
-    def writes_table(path, *arguments, **options):
-        return full() if path.name == file else writer(path, *arguments, **options)
+    def fail():
+        raise OSError(error, os.strerror(error))
 
-    monkeypatch.setattr(Path, "write_text", writes_text)
-    monkeypatch.setattr(store.pq, "ParquetWriter", writes_table)
-    if file == "manifest.part":
-        with pytest.raises(InputError, match=r"out: cannot write to .* \(No space left on device\)"):
-            run(study(), "baseline", tmp_path / "run")
+    monkeypatch.setattr(Path, "open", opened)
+    monkeypatch.setattr(store.pq, "ParquetWriter", written)
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "kept"),
+    [
+        ("2-3.sites.part", errno.EACCES, 2),
+        ("journal.jsonl", errno.EROFS, 0),
+        ("runs.part", errno.ENOSPC, 4),
+        ("merged.part", errno.ENOSPC, 4),
+        ("summary.part", errno.EROFS, 4),
+        ("report.part", errno.ENOSPC, 4),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_one_clear_line(name, error, kept, monkeypatch, tmp_path, whole, capsys):
+    """What is finished is kept; once it can be written, the run goes on to the same tables."""
+    path = tmp_path / "run"
+    refused(monkeypatch, name, error)
+    assert run(study(), "baseline", path) == workflow.STOPPED
+    said = f"cannot write the results ({os.strerror(error)}): {kept} of 4 replications are kept in {path}; "
+    assert capsys.readouterr().err == f"{said}`sim resume {path}` goes on\n"
+    monkeypatch.undo()
+    assert made_by_resuming(study(), path, monkeypatch) == list(range(kept, 4))
+    assert tables_of(path) == tables_of(whole)
+    assert {file.name for file in path.iterdir()} == {file.name for file in whole.iterdir()}
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+@pytest.mark.parametrize("what", ["folder", "lock", "manifest"])
+def test_a_folder_that_cannot_be_written_is_one_clear_line(what, error, monkeypatch, tmp_path):
+    def fail(*_, **__):
+        raise OSError(error, os.strerror(error))
+
+    if what == "manifest":
+        refused(monkeypatch, "manifest.part", error)
     else:
-        assert run(study(), "baseline", tmp_path / "run") == workflow.STOPPED
-        assert "cannot write the results (No space left on device): 4 of 4" in capsys.readouterr().err
-    monkeypatch.setattr(Path, "write_text", write_text)
-    monkeypatch.setattr(store.pq, "ParquetWriter", writer)
-    assert run(study(), "baseline", tmp_path / "run") == 0
-    assert tables_of(tmp_path / "run") == tables_of(whole)
-    assert {path.name for path in (tmp_path / "run").iterdir()} == {path.name for path in whole.iterdir()}
+        monkeypatch.setattr(*{"folder": (Path, "mkdir"), "lock": (store.os, "open")}[what], fail)
+    with pytest.raises(InputError) as caught:  # exit code 2
+        run(study(), "baseline", tmp_path / "run")
+    assert str(caught.value) == f"out: cannot write to {tmp_path / 'run'} ({os.strerror(error)})"
+
+
+def test_an_extended_run_whose_manifest_cannot_be_written_makes_nothing_again(monkeypatch, tmp_path, whole, capsys):
+    """Its tables are new by then, and the manifest that is there knows those before."""
+    path, merge = tmp_path / "run", Store.merge
+    assert run(study(replications=2), "baseline", path) == 0
+
+    def merged(*arguments):
+        refused(monkeypatch, "manifest.part", errno.ENOSPC)
+        return merge(*arguments)
+
+    monkeypatch.setattr(Store, "merge", merged)
+    assert run(study(), "baseline", path) == workflow.STOPPED
+    assert "(No space left on device): 4 of 4 replications are kept" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert made_by_resuming(study(), path, monkeypatch) == []
+    assert tables_of(path) == tables_of(whole)
+
+
+def made_by_resuming(cfg, path, monkeypatch):
+    """Numbers of the replications that are run until the study is complete."""
+    simulate, made = montecarlo.simulate, []
+
+    def counted(world, seed, replication, *rest):
+        made.append(replication)
+        return simulate(world, seed, replication, *rest)
+
+    monkeypatch.setattr(montecarlo, "simulate", counted)
+    assert run(cfg, "baseline", path) == 0
+    return made
 
 
 def test_a_run_is_never_written_over(whole):
