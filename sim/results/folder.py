@@ -1,7 +1,6 @@
 """The run folder: manifest.json, summary.json, tables/ and figures/."""
 
 import json
-import os
 import platform
 import re
 import subprocess
@@ -22,7 +21,7 @@ from sim import __version__
 from sim.config import HOW_IT_RUNS
 from sim.errors import InputError, why
 from sim.results.digest import TableDigest
-from sim.results.store import Store
+from sim.results.store import Store, write_whole
 from sim.sources import CHECKOUT
 
 _INNERMOST, _BREAK = re.compile(r"\[\n[^\[\]{}]*\n\s*\]"), re.compile(r"\n\s*")  # JSON strings hold no line breaks
@@ -158,7 +157,8 @@ def begin(path: Path, manifest: Mapping[str, Any]) -> Iterator[Store]:
         raise InputError(f"a text of the configuration cannot be written ({error})") from None
     with Store(path) as store:
         keys = [scenario["key"] for scenario in earlier.get("scenarios", ())]
-        before = earlier.get("there") or {"keys": keys, "tables": earlier.get("tables", {})}
+        described = earlier.get("there") or {"keys": keys, "tables": earlier.get("tables", {})}
+        before = store.settle() or described
         store.find(**before)
         try:
             write_json(path / "manifest.json", {**manifest, "there": before} if before["tables"] else manifest)
@@ -206,11 +206,9 @@ def json_safe(content: Mapping[str, Any]) -> dict[str, Any]:
 
 def write_json(file: Path, content: Mapping[str, Any]) -> None:
     """Write JSON whole and rename it into place; lists of numbers and words on one line each."""
-    part = file.with_suffix(".part")
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     text = _INNERMOST.sub(lambda match: "[" + _BREAK.sub(" ", match.group()[1:-1]).strip() + "]", text)
-    part.write_text(text + "\n", encoding="utf-8")
-    os.replace(part, file)
+    write_whole(file, f"{text}\n".encode())
 
 
 def environment() -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
     DIR/parts/KEY/FIRST-LAST.TABLE.parquet   replications FIRST to LAST - 1 of the scenario KEY, written whole
     DIR/parts/journal.jsonl                  a line for each finished block: key, range, checksum of every file
-    DIR/tables/TABLE.parquet                 all of them, sorted by scenario and replication; the parts are then gone
+    DIR/tables/TABLE.part                    all of them, sorted by scenario and replication, while they are written
+    DIR/parts/merged.json                    what is in these: from here on they are the tables, renamed or not
+    DIR/tables/TABLE.parquet                 the tables; once the manifest describes them, the parts are gone
 
 KEY is the digest of a scenario's configuration, so that what is there is found again whatever the order of the
 scenarios. A file counts if the journal names it and its checksum agrees. Tables of an earlier, smaller run of the
 same scenarios count as well: each row group holds up to `GROUP` replications of one scenario, and the manifest has the
-digest of each.
+digest of each. Between the first table that is renamed and the manifest that describes it, merged.json has them.
 """
 
 from __future__ import annotations
@@ -17,8 +19,11 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from errno import EINVAL, ENOLCK, ENOSYS, ENOTSUP, EOPNOTSUPP
+from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -35,6 +40,8 @@ log = logging.getLogger(__name__)
 GROUP = 50
 """Replications of a scenario in a row group of the final tables, so that their bytes do not depend on the blocks."""
 TABLES = ("runs", "monthly", "sites")
+NOT_OFFERED = (EINVAL, ENOLCK, ENOSYS, ENOTSUP, EOPNOTSUPP)
+"""Errors of a file system that has no locks, or cannot sync a folder: some that are shared by several machines."""
 
 
 def to_bytes(table: pa.Table) -> bytes:
@@ -64,15 +71,16 @@ class Source:
         """Columns of one of its tables, or None if it has none."""
         if name not in self.files:
             return None
-        schema = pq.read_schema(self.files[name])
-        return schema.remove(schema.get_field_index("scenario")) if self.group else schema
+        if self.group is None:
+            return pq.read_schema(self.files[name])
+        return _opened(self.files[name]).schema_arrow.remove(0)  # the number of the scenario
 
     def read(self, name: str) -> pa.Table:
         """One of its tables, without the number of the scenario."""
         if self.group is None:
             table = pq.read_table(self.files[name])
         else:
-            table = pq.ParquetFile(self.files[name]).read_row_group(self.group[name]).drop_columns(["scenario"])
+            table = _opened(self.files[name]).read_row_group(self.group[name]).drop_columns(["scenario"])
         if self.only is None:
             return table
         return table.filter(pa.array(np.isin(table.column("replication").to_numpy(), list(self.only))))
@@ -84,7 +92,8 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.parts = path / "parts"
-        self.sources: list[Source] = []
+        self.merged = self.parts / "merged.json"
+        self.sources: defaultdict[str, list[Source]] = defaultdict(list)  # by key
         self._lock: int | None = None
 
     def __enter__(self) -> Store:
@@ -98,10 +107,15 @@ class Store:
             raise InputError(f"out: cannot write to {str(self.path)!r} ({error})") from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             other = os.pread(self._lock, 20, 0).decode(errors="replace").strip()
             os.close(self._lock)
             raise InputError(f"out: another process ({other}) is writing to {self.path}") from None
+        except OSError as error:
+            if error.errno not in NOT_OFFERED:
+                os.close(self._lock)
+                raise InputError(f"out: cannot lock {self.path} ({why(error)})") from None
+            _unlocked(why(error))
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, str(os.getpid()).encode(), 0)
         return self
@@ -120,12 +134,13 @@ class Store:
 
         `keys` are those of the scenarios of the earlier tables, in order, and `tables` what `merge` said of them.
         """
-        self.sources, taken = [], dict[str, frozenset[int]]()
+        self.sources.clear()
+        _opened.cache_clear()
+        taken = defaultdict[str, set[int]](set)
         for source in (*self._journalled(), *self._tabled(keys, tables)):
-            before = taken.get(source.key, frozenset())
-            taken[source.key] = before | source.numbers
-            if new := source.numbers - before:
-                self.sources.append(source if new == source.numbers else replace(source, only=new))
+            if new := source.numbers - taken[source.key]:
+                self.sources[source.key].append(source if new == source.numbers else replace(source, only=new))
+            taken[source.key] |= new
 
     def _journalled(self) -> Iterator[Source]:
         journal = self.parts / "journal.jsonl"
@@ -143,41 +158,40 @@ class Store:
 
     def _tabled(self, keys: Sequence[str], tables: Mapping[str, Mapping[str, Any]]) -> Iterator[Source]:
         files = {name: self.path / "tables" / f"{name}.parquet" for name in tables}
-        groups: dict[tuple[int, int], dict[str, int]] = {}
-        extents: dict[tuple[int, int], tuple[int, int]] = {}
+        groups = defaultdict[tuple[int, int], dict[str, int]](dict)
+        numbers: dict[tuple[int, int], frozenset[int]] = {}
         damaged: set[tuple[int, int]] = set()
         for name, file in files.items():
             for number, (scenario, first, last, digest) in enumerate(tables[name]["groups"]):
                 block = (scenario, first // GROUP)
-                groups.setdefault(block, {})[name] = number
-                if name == "runs":  # every replication has a row there
-                    extents[block] = (first, last + 1)
-                if _group_digest(file, number) != digest:
+                groups[block][name] = number
+                found = _intact(file, number, digest)
+                if found is None:
                     damaged.add(block)
                     log.warning("%s: replications %d to %d are damaged and run again", file, first, last)
-        for block, (first, last) in extents.items():
+                elif name == "runs":  # every replication has a row there
+                    numbers[block] = frozenset(found.column("replication").to_pylist())
+        for block, only in numbers.items():
             if block not in damaged:  # of a run that was interrupted, a group may lack some in between
-                found = pq.ParquetFile(files["runs"]).read_row_group(groups[block]["runs"], columns=["replication"])
-                only = frozenset(found.column("replication").to_pylist())
-                yield Source(keys[block[0]], first, last, files, groups[block], only)
+                yield Source(keys[block[0]], min(only), max(only) + 1, files, groups[block], only)
 
     def add(self, other: Path, manifest: Mapping[str, Any]) -> None:
         """Take what a folder with some replications of the same scenarios has into account; it stays as it is."""
         store = Store(other)
         store.find([scenario["key"] for scenario in manifest["scenarios"]], manifest["tables"])
-        self.sources += store.sources
+        for key, sources in store.sources.items():
+            self.sources[key] += sources
 
     def missing(self, key: str, replications: Sequence[int]) -> list[int]:
         """Which of these replications of a scenario are not there yet."""
         there: set[int] = set()
-        for source in self.sources:
-            if source.key == key:
-                there |= source.numbers
+        for source in self.sources[key]:
+            there |= source.numbers
         return [number for number in replications if number not in there]
 
     def runs(self, key: str, last: int) -> pa.Table:
         """Rows of tables/runs of the replications of a scenario below `last`, in order and each once."""
-        sources = sorted((one for one in self.sources if one.key == key and one.first < last), key=lambda one: one.first)
+        sources = sorted((one for one in self.sources[key] if one.first < last), key=lambda one: one.first)
         table = pa.concat_tables([one.read("runs") for one in sources], promote_options="default")
         replications, rows = np.unique(table.column("replication").to_numpy(), return_index=True)
         return table.take(rows[replications < last])
@@ -189,37 +203,66 @@ class Store:
         files: dict[str, tuple[str, str]] = {}
         for name, content in tables.items():
             file = folder / f"{first}-{last}.{name}.parquet"
-            part = file.with_suffix(".part")
-            part.write_bytes(content)
-            os.replace(part, file)
+            write_whole(file, content, lasting=False)  # a block that a power cut takes is found by its checksum
             files[name] = (str(file.relative_to(self.path)), sha256(content).hexdigest())
         line = json.dumps({"key": key, "first": first, "last": last, "files": files})
         with (self.parts / "journal.jsonl").open("a", encoding="utf-8") as journal:
             journal.write(f"\n{line}\n")  # the line before may be torn
-        self.sources.append(Source(key, first, last, {name: self.path / file for name, (file, _) in files.items()}))
+        paths = {name: self.path / file for name, (file, _) in files.items()}
+        self.sources[key].append(Source(key, first, last, paths))
 
     def merge(self, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Make the tables of the folder from all that is there, scenario by scenario; rows and digests of each."""
+        """Make the tables of the folder from all that is there, scenario by scenario; rows and digests of each.
+
+        Whoever is killed before the manifest has these finds them by `settle`.
+        """
+        self.merged.unlink(missing_ok=True)  # the manifest has what it said, and what comes now is not what it describes
+        sync(self.parts)
         described = {}
         for name in TABLES:
             schemas = [schema for source in self._ordered(keys) if (schema := source[1].schema(name))]
             if schemas:
                 described[name] = self._write(name, _union(schemas), keys)
-        for name in described:
-            os.replace(self.path / "tables" / f"{name}.part", self.path / "tables" / f"{name}.parquet")
+        write_whole(self.merged, json.dumps({"keys": keys, "tables": described}).encode())
+        self._rename(described)
         return described
+
+    def settle(self) -> dict[str, Any] | None:
+        """End what a process that was killed had begun: `keys` and `tables` of its merge; None if there was none."""
+        if not self.merged.exists():
+            return None
+        try:
+            merged = json.loads(self.merged.read_text(encoding="utf-8"))
+            found = {"keys": merged["keys"], "tables": merged["tables"]}
+        except (ValueError, KeyError, TypeError):
+            set_aside(self.merged)
+            return None
+        self._rename(found["tables"])
+        return found
+
+    def _rename(self, names: Iterable[str]) -> None:
+        tables = self.path / "tables"
+        for name in names:
+            if (part := tables / f"{name}.part").exists():
+                os.replace(part, tables / f"{name}.parquet")
+        if tables.exists():
+            sync(tables)
+        _opened.cache_clear()  # files that are no longer there
 
     def clear(self) -> None:
         """Remove the parts: they are in the tables, and the manifest says so."""
-        for folder in self.parts.iterdir():
-            if folder.is_dir():
-                shutil.rmtree(folder)
-        (self.parts / "journal.jsonl").unlink(missing_ok=True)
+        self.sources.clear()
+        (self.parts / "journal.jsonl").unlink(missing_ok=True)  # first: it names no part that is gone
+        for one in self.parts.iterdir():
+            if one.is_dir():
+                shutil.rmtree(one)
+            elif one.name != "lock":
+                one.unlink()
 
     def _ordered(self, keys: Sequence[str]) -> Iterator[tuple[int, Source]]:
         """(scenario, source) in the order of scenario and replication."""
         for scenario, key in enumerate(keys):
-            for source in sorted((one for one in self.sources if one.key == key), key=lambda one: one.first):
+            for source in sorted(self.sources[key], key=lambda one: one.first):
                 yield scenario, source
 
     def _write(self, name: str, schema: pa.Schema, keys: Sequence[str]) -> dict[str, Any]:
@@ -245,6 +288,7 @@ class Store:
                     digest.update(table)
                     numbers = table.column("replication").to_numpy()
                     groups.append((scenario, int(numbers[0]), int(numbers[-1]), table_digest(table)[:16]))
+        sync(file)
         return {"rows": digest.rows, "digest": digest.hexdigest(), "groups": groups}
 
     def _grouped(self, name: str, keys: Sequence[str]) -> Iterator[tuple[int, int, list[pa.Table]]]:
@@ -266,6 +310,29 @@ class Store:
             pending = [(last, table) for last, table in pending if last > number * GROUP]
 
 
+def write_whole(file: Path, content: bytes, lasting: bool = True) -> None:
+    """Write a file whole and rename it into place; a power cut leaves what was there or, from here on, this."""
+    part = file.with_suffix(".part")
+    part.write_bytes(content)
+    if lasting:
+        sync(part)
+    os.replace(part, file)
+    if lasting:
+        sync(file.parent)
+
+
+def sync(path: Path) -> None:
+    """Wait until the content of a file, or the names in a folder, are on the disk itself."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    except OSError as error:
+        if error.errno not in NOT_OFFERED:
+            raise
+    finally:
+        os.close(opened)
+
+
 def set_aside(file: Path) -> None:
     """Rename a damaged file, say so, and go on without it."""
     log.warning("%s is damaged or missing: its replications are run again", file)
@@ -280,12 +347,24 @@ def _checksum(file: Path) -> str:
         return ""
 
 
-def _group_digest(file: Path, number: int) -> str:
-    """Digest of a row group's content; empty if it cannot be read."""
+@lru_cache(maxsize=len(TABLES))  # its footer, of all row groups, is read once for all of them
+def _opened(file: Path) -> pq.ParquetFile:
+    return pq.ParquetFile(file)
+
+
+def _intact(file: Path, number: int, digest: str) -> pa.Table | None:
+    """A row group, or None if its content is not what its digest says."""
     try:
-        return table_digest(pq.ParquetFile(file).read_row_group(number))[:16]
+        table = _opened(file).read_row_group(number)
+        return table if table_digest(table)[:16] == digest else None
     except (OSError, pa.ArrowException, IndexError, ValueError):  # whatever a flipped bit may lead to
-        return ""
+        return None
+
+
+@cache
+def _unlocked(reason: str) -> None:
+    """Say, once, that folders are not locked."""
+    log.warning("folders of runs are not locked (%s): see that no two processes write to one", reason)
 
 
 def _union(schemas: Sequence[pa.Schema]) -> pa.Schema:

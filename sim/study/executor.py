@@ -31,7 +31,8 @@ def run_tasks(
     Parameters
     ----------
     task
-        A pure function of its key that does not raise; it must be importable, or a partial of such a function.
+        A pure function of its key that raises nothing but MemoryError, which ends all; it must be importable, or a
+        partial of such a function.
     workers
         Processes; 0 is one for each core. With 1 everything runs in this process.
     cluster
@@ -54,7 +55,7 @@ def run_tasks(
         return
     from joblib import Parallel, delayed
 
-    pending, fruitless = dict.fromkeys(keys), 0
+    pending, fruitless = dict(enumerate(keys)), 0
     while pending:
         pool = Parallel(
             n_jobs=workers,
@@ -63,10 +64,10 @@ def run_tasks(
             initializer=_end_with,
             initargs=(os.getpid(),),
         )
-        finished = pool(delayed(_keyed)(task, key) for key in list(pending))
+        finished = pool(delayed(_numbered)(number, task, key) for number, key in list(pending.items()))
         try:
-            for key, result in finished:
-                del pending[key]
+            for number, result in finished:
+                key = pending.pop(number)
                 fruitless = 0
                 yield key, result
         except BrokenProcessPool:
@@ -102,5 +103,6 @@ def workers_for(workers: int, cluster: str | None = None) -> int:
     return workers or os.cpu_count() or 1
 
 
-def _keyed(task: Callable[[Key], Result], key: Key) -> tuple[Key, Result]:
-    return key, task(key)
+def _numbered(number: int, task: Callable[[Key], Result], key: Key) -> tuple[int, Result]:
+    """The number comes back, not the key, which may be large."""
+    return number, task(key)

@@ -79,7 +79,10 @@ class Store(Protocol):
 
 
 def replicate(study: Study, replication: int, point: Point | None = None) -> Outcome:
-    """Run one replication, at a point of a design; whatever goes wrong is part of the outcome."""
+    """Run one replication, at a point of a design; whatever goes wrong with it is part of the outcome.
+
+    Lack of memory is not: it tells of the machine, so the replication stays unfinished, and is run when there is more.
+    """
     luck, uniforms, fixed = point or Point(replication, {}, {})
     try:
         record = simulate(study, study.seed, luck, set(study.judged), uniforms, fixed)
@@ -91,6 +94,8 @@ def replicate(study: Study, replication: int, point: Point | None = None) -> Out
             monthly=record.monthly if "monthly" in study.tables else None,
             sites=record.sites if "sites" in study.tables else None,
         )
+    except MemoryError:
+        raise
     except Exception:  # one bad replication must not take the others with it
         return Outcome(replication, {}, [], [], None, None, error=traceback.format_exc())
 

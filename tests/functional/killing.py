@@ -1,8 +1,10 @@
 """A run that is killed at its writes, again and again: `python -m tests.functional.killing FOLDER SEED KILLS`.
 
+Or a finished run folder that is extended, without the simulation, and killed at each moment: `... FOLDER`.
+
 Every run is a process forked off this one, which has imported everything and started no thread, so that 20 cost little
 more than one. The moment is the n-th time that a run changes a file: before, half way through, or after. Prints a line
-for each kill, and what was on disk then.
+for each kill, and what was on disk then, or which replications were made.
 """
 
 import io
@@ -15,10 +17,11 @@ import sys
 import traceback
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sim import workflow
-from sim.results import store
+from sim.results import folder, store
 from tests.helpers import config
 
 CONFIG = {"replications": 10, "tables": ["runs", "sites"]}
@@ -53,19 +56,20 @@ class Moments:
             opened.write(content[len(content) // 2 :])
 
 
-def simulate(path, at=0):
-    """Run the study in a process of its own that is killed at a moment; (signal or 0, moments passed if it was not)."""
+def in_a_process(action, at=0):
+    """Do it in a process of its own that is killed at a moment; (signal or 0, moments passed if it was not)."""
     reading, writing = os.pipe()
     pid = os.fork()
     if not pid:
         moments = Moments(at)
         os.replace, shutil.rmtree = moments.around(os.replace), moments.around(shutil.rmtree)
         pq.ParquetWriter.write_table = moments.around(pq.ParquetWriter.write_table)
+        Path.unlink = moments.around(Path.unlink)
         Path.write_bytes = lambda file, content: moments.write_bytes(file, content)
         Path.write_text = lambda file, text, encoding="utf-8": moments.write_bytes(file, text.encode(encoding))
         code = 1
         try:
-            code = workflow.run(config(CONFIG, end=END), "baseline", path)
+            code = action()
         except BaseException:  # nothing may go on in this copy of the process
             traceback.print_exc()
         os.write(writing, str(moments.passed).encode())
@@ -78,6 +82,44 @@ def simulate(path, at=0):
         return os.WTERMSIG(status), 0
     assert os.WEXITSTATUS(status) == 0, os.WEXITSTATUS(status)
     return 0, int(passed)
+
+
+def simulate(path, at=0):
+    """Run the study."""
+    return in_a_process(lambda: workflow.run(config(CONFIG, end=END), "baseline", path), at)
+
+
+def keep(path, replications, made):
+    """What a study does with its folder; the numbers of the replications it makes go to a descriptor."""
+    manifest = {"config": {"replications": replications}, "scenarios": [{"key": "a" * 64}], "tables": {}}
+    manifest |= dict.fromkeys(("version", "commit", "dirty"))
+    with folder.begin(path, manifest) as kept:
+        if numbers := kept.missing("a" * 64, range(replications)):
+            os.write(made, f" {numbers}".encode())
+            table = store.to_bytes(pa.table({"replication": pa.array(numbers, pa.int32())}))
+            kept.put("a" * 64, numbers[0], replications, {"runs": table, "sites": table})
+        manifest["tables"] = kept.merge(["a" * 64])
+        folder.write_json(path / "manifest.json", manifest)
+        kept.clear()
+    return 0
+
+
+def extend(path):
+    """Extend the folder `path/fewer` for each moment, in `path/MOMENT`: killed then, perhaps again, and then not."""
+    reading, made = os.pipe()
+    in_a_process(lambda: keep(path / "fewer", 5, made))
+    _, moments = in_a_process(lambda: keep(path / "whole", 7, made))
+    os.read(reading, 100)
+    chance = random.Random(1)
+    at, ended = 0, signal.SIGKILL
+    while ended:
+        at += 1
+        one = path / str(at)
+        shutil.copytree(path / "fewer", one)
+        ended, _ = in_a_process(lambda one=one: keep(one, 7, made), at)
+        for again in (*((chance.randrange(1, moments),) if at % 3 == 0 else ()), 0):
+            in_a_process(lambda one=one: keep(one, 7, made), again)
+        print(f"{at}:{os.read(reading, 100).decode()}")
 
 
 def main(path, seed, kills):
@@ -108,4 +150,7 @@ def main(path, seed, kills):
 if __name__ == "__main__":
     store.GROUP = 4
     store.log.addHandler(logging.StreamHandler())
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    if len(sys.argv) > 2:
+        main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    else:
+        extend(Path(sys.argv[1]))

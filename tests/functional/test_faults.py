@@ -46,6 +46,23 @@ def test_killed_at_its_writes_and_with_a_flipped_byte(tmp_path):
     assert len(flipped) == 1
 
 
+def test_a_run_that_is_extended_and_killed_at_any_moment_makes_nothing_again(tmp_path):
+    """But the block that it was about to keep, each time: nothing of the earlier tables, or of what was kept since."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.functional.killing", tmp_path],
+        cwd=ROOT, env=clean_environment(), capture_output=True, text=True, check=True, timeout=300,
+    )  # fmt: skip
+    assert done.stderr == ""
+    lines = [line.split(":") for line in done.stdout.splitlines()]
+    assert len(lines) > 30
+    for moment, made in lines:
+        assert made in (" [5, 6]" * times for times in (1, 2, 3)), (moment, made)
+        one, whole = tmp_path / moment, tmp_path / "whole"
+        assert contents(one) == contents(whole), moment
+        assert (one / "manifest.json").read_bytes() == (whole / "manifest.json").read_bytes(), moment
+        assert {file.name for file in one.iterdir()} == {"tables", "manifest.json"}, moment
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")

@@ -1,8 +1,10 @@
 """One run from configuration to folder: exit codes, messages, what is kept when something goes wrong."""
 
 import csv
+import errno
 import io
 import json
+import os
 import re
 import sys
 import time
@@ -14,10 +16,9 @@ import pytest
 from sim import figures, workflow
 from sim.analysis import precision
 from sim.compare import compare_runs
-from sim.config import read_study
 from sim.errors import InputError
 from sim.figures import hubs_open
-from sim.model.record import ConservationError
+from sim.model.record import ConservationError, Record
 from sim.reproduce import IDENTICAL, reproduce
 from sim.results import store
 from sim.results.folder import open_run
@@ -49,10 +50,17 @@ def one_figure(monkeypatch):
 
 
 def no_memory_for_two(block):
-    """A block as usual, if it is not that of replication 2."""
-    if block.first <= 2 < block.last:
-        raise MemoryError
-    return run_block(block)
+    """A block as usual, but that memory lacks for replication 2; in whichever process it is run."""
+    simulate = montecarlo.simulate
+
+    def lacking(world, seed, replication, *rest):
+        if replication == 2:
+            raise MemoryError
+        return simulate(world, seed, replication, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(montecarlo, "simulate", lacking)
+        return run_block(block)
 
 
 def study(**changes):
@@ -114,36 +122,39 @@ def test_all_failed(monkeypatch, tmp_path, capsys):
     assert [row["error"] for row in rows(tmp_path / "run")] == ["ZeroDivisionError: division by zero"] * 2
 
 
-def test_one_of_two_hundred_fails(monkeypatch, tmp_path, capsys):
-    """It alone has an error; what the others are does not depend on it."""
-    cfg = config({"replications": 200, "tables": ["runs"]}, end="2025-11-30")
-    simulate = montecarlo.simulate
+def test_one_of_ten_thousand_fails(monkeypatch, tmp_path, capsys):
+    """It alone has an error; the others are what they are without it. (What is simulated does not matter here.)"""
+    cfg = config({"replications": 10_000, "tables": ["runs"]}, end="2025-11-30")
 
-    def failing(world, seed, replication, *rest):
-        if replication == 137:
-            raise MemoryError("no more")
-        return simulate(world, seed, replication, *rest)
+    def failing(world, seed, replication, *_):
+        if replication == 8137:
+            raise ConservationError("people got lost")
+        return Record({"x": float(replication)}, *[None] * 7)
 
     monkeypatch.setattr(montecarlo, "simulate", failing)
-    assert run(cfg, "baseline", tmp_path / "run") == FAILED
+    monkeypatch.setattr(montecarlo, "judge", lambda record, _: record.drawn)
+    monkeypatch.setattr(workflow, "summarise", lambda *_: {"answer": ""})
+    assert run(cfg, "baseline", tmp_path / "run", quiet=True) == FAILED
     assert capsys.readouterr().err.splitlines() == [
-        "replication 137 failed: MemoryError: no more",
-        "1 of 200 replications failed; only=137 runs one alone",
+        "replication 8137 failed: sim.model.record.ConservationError: people got lost",
+        "1 of 10000 replications failed; only=8137 runs one alone",
     ]
-    found = rows(tmp_path / "run")
-    assert [row["replication"] for row in found] == list(range(200))
-    assert [row["replication"] for row in found if row["error"]] == [137]
-    for number in (136, 138, 199):
-        assert montecarlo.replicate(read_study(cfg), number).row.items() <= found[number].items()
-    assert open_run(tmp_path / "run").manifest["replications"] == 199
+    found = open_run(tmp_path / "run").table("runs")
+    numbers = list(range(10_000))
+    assert found["replication"].to_pylist() == numbers
+    assert found["x"].to_pylist() == [None if n == 8137 else n for n in numbers]
+    assert [n for n, error in enumerate(found["error"].to_pylist()) if error] == [8137]
+    manifest = open_run(tmp_path / "run").manifest
+    assert (manifest["replications"], manifest["failed"]) == (9999, [[0, 8137]])
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_out_of_memory_in_a_block_keeps_the_others(processes, monkeypatch, tmp_path, whole, capsys):
+def test_a_replication_that_lacked_memory_is_run_when_there_is_more(processes, monkeypatch, tmp_path, whole, capsys):
     monkeypatch.setattr(montecarlo, "run_block", no_memory_for_two)
     assert run(study(workers=processes), "baseline", tmp_path / "run") == workflow.STOPPED
     err = capsys.readouterr().err
     assert re.match(r"out of memory \(fewer `workers` need less\): [0-3] of 4 replications are kept in ", err), err
+    assert open_run(tmp_path / "run").manifest["failed"] == []
     monkeypatch.undo()
     assert run(study(), "baseline", tmp_path / "run") == 0
     assert tables_of(tmp_path / "run") == tables_of(whole)
@@ -415,33 +426,90 @@ def test_a_full_disk_says_so_and_keeps_what_is_done(monkeypatch, tmp_path, whole
     assert tables_of(tmp_path / "run") == tables_of(whole)
 
 
-@pytest.mark.parametrize("file", ["manifest.part", "runs.part", "summary.part", "report.part"])
-def test_a_disk_that_is_full_at_any_file_is_one_clear_line(file, monkeypatch, tmp_path, whole, capsys):
-    """Room is made, and the run goes on to the same tables."""
-    write_text, writer = Path.write_text, pq.ParquetWriter
+def refused(monkeypatch, name, error):
+    """Let no file of this name be written."""
+    opens, writer = Path.open, pq.ParquetWriter
 
-    def full():
-        raise OSError(28, "No space left on device")
+    def opened(path, mode="r", *arguments, **options):
+        return fail() if path.name == name and mode != "r" else opens(path, mode, *arguments, **options)
 
-    def writes_text(path, text, **options):
-        return full() if path.name == file else write_text(path, text, **options)
+    def written(path, *arguments, **options):
+        return fail() if path.name == name else writer(path, *arguments, **options)
 
-    def writes_table(path, *arguments, **options):
-        return full() if path.name == file else writer(path, *arguments, **options)
+    def fail():
+        raise OSError(error, os.strerror(error))
 
-    monkeypatch.setattr(Path, "write_text", writes_text)
-    monkeypatch.setattr(store.pq, "ParquetWriter", writes_table)
-    if file == "manifest.part":
-        with pytest.raises(InputError, match=r"out: cannot write to .* \(No space left on device\)"):
-            run(study(), "baseline", tmp_path / "run")
+    monkeypatch.setattr(Path, "open", opened)
+    monkeypatch.setattr(store.pq, "ParquetWriter", written)
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "kept"),
+    [
+        ("2-3.sites.part", errno.EACCES, 2),
+        ("journal.jsonl", errno.EROFS, 0),
+        ("runs.part", errno.ENOSPC, 4),
+        ("merged.part", errno.ENOSPC, 4),
+        ("summary.part", errno.EROFS, 4),
+        ("report.part", errno.ENOSPC, 4),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_one_clear_line(name, error, kept, monkeypatch, tmp_path, whole, capsys):
+    """What is finished is kept; once it can be written, the run goes on to the same tables."""
+    path = tmp_path / "run"
+    refused(monkeypatch, name, error)
+    assert run(study(), "baseline", path) == workflow.STOPPED
+    said = f"cannot write the results ({os.strerror(error)}): {kept} of 4 replications are kept in {path}; "
+    assert capsys.readouterr().err == f"{said}`sim resume {path}` goes on\n"
+    monkeypatch.undo()
+    assert made_by_resuming(study(), path, monkeypatch) == list(range(kept, 4))
+    assert tables_of(path) == tables_of(whole)
+    assert {file.name for file in path.iterdir()} == {file.name for file in whole.iterdir()}
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+@pytest.mark.parametrize("what", ["folder", "lock", "manifest"])
+def test_a_folder_that_cannot_be_written_is_one_clear_line(what, error, monkeypatch, tmp_path):
+    def fail(*_, **__):
+        raise OSError(error, os.strerror(error))
+
+    if what == "manifest":
+        refused(monkeypatch, "manifest.part", error)
     else:
-        assert run(study(), "baseline", tmp_path / "run") == workflow.STOPPED
-        assert "cannot write the results (No space left on device): 4 of 4" in capsys.readouterr().err
-    monkeypatch.setattr(Path, "write_text", write_text)
-    monkeypatch.setattr(store.pq, "ParquetWriter", writer)
-    assert run(study(), "baseline", tmp_path / "run") == 0
-    assert tables_of(tmp_path / "run") == tables_of(whole)
-    assert {path.name for path in (tmp_path / "run").iterdir()} == {path.name for path in whole.iterdir()}
+        monkeypatch.setattr(*{"folder": (Path, "mkdir"), "lock": (store.os, "open")}[what], fail)
+    with pytest.raises(InputError) as caught:  # exit code 2
+        run(study(), "baseline", tmp_path / "run")
+    assert str(caught.value) == f"out: cannot write to {tmp_path / 'run'} ({os.strerror(error)})"
+
+
+def test_an_extended_run_whose_manifest_cannot_be_written_makes_nothing_again(monkeypatch, tmp_path, whole, capsys):
+    """Its tables are new by then, and the manifest that is there knows those before."""
+    path, merge = tmp_path / "run", Store.merge
+    assert run(study(replications=2), "baseline", path) == 0
+
+    def merged(*arguments):
+        refused(monkeypatch, "manifest.part", errno.ENOSPC)
+        return merge(*arguments)
+
+    monkeypatch.setattr(Store, "merge", merged)
+    assert run(study(), "baseline", path) == workflow.STOPPED
+    assert "(No space left on device): 4 of 4 replications are kept" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert made_by_resuming(study(), path, monkeypatch) == []
+    assert tables_of(path) == tables_of(whole)
+
+
+def made_by_resuming(cfg, path, monkeypatch):
+    """Numbers of the replications that are run until the study is complete."""
+    simulate, made = montecarlo.simulate, []
+
+    def counted(world, seed, replication, *rest):
+        made.append(replication)
+        return simulate(world, seed, replication, *rest)
+
+    monkeypatch.setattr(montecarlo, "simulate", counted)
+    assert run(cfg, "baseline", path) == 0
+    return made
 
 
 def test_a_run_is_never_written_over(whole):

@@ -1,5 +1,6 @@
 """Blocks on disk and the tables made of them: the same bytes whatever happened on the way."""
 
+import errno
 import json
 import os
 import random
@@ -118,6 +119,15 @@ def test_columns_that_only_some_have(tmp_path):
     ]
 
 
+def failing(error):
+    """Of the system: a function that fails with this error."""
+
+    def fail(*_):
+        raise OSError(error, os.strerror(error))
+
+    return fail
+
+
 def unfinished(path, blocks):
     """A folder as a killed process leaves it."""
     with Store(path) as store:
@@ -194,20 +204,94 @@ def test_a_flipped_byte_anywhere_in_a_table_costs_its_replications_or_nothing(tm
     assert "damaged" in caplog.text
 
 
-def test_a_process_killed_between_tables_and_manifest_loses_nothing(tmp_path, whole):
-    """The parts are still there, and count."""
+@pytest.mark.parametrize("renamed", [0, 1, 2])
+def test_a_process_killed_between_tables_and_manifest_loses_nothing(tmp_path, whole, renamed, monkeypatch):
+    """However many tables were renamed, and if the next is killed while it writes them anew."""
     before = fill(tmp_path, [(A, 0, 70)])
+    rename, left = os.replace, [renamed]
+
+    def killed(source, target):
+        if target.parent.name == "tables":
+            if not left[0]:
+                raise SystemExit
+            left[0] -= 1
+        rename(source, target)
+
     with Store(tmp_path) as store:
         store.find([A], before)
         store.put(A, 70, 120, tables(70, 120))
-        store.merge([A])
+        monkeypatch.setattr(module.os, "replace", killed)
+        if renamed < 2:
+            with pytest.raises(SystemExit):
+                store.merge([A])
+        else:
+            store.merge([A])
+        monkeypatch.undo()
     with Store(tmp_path) as store:
-        store.find([A], before)  # the manifest is still the old one
-        assert not set(store.missing(A, range(120))) & {*range(50), *range(70, 120)}
-        for n in store.missing(A, range(120)):
-            store.put(A, n, n + 1, tables(n, n + 1))
+        found = store.settle()
+        assert found == json.loads(json.dumps({"keys": [A], "tables": whole[1]}))
+        assert content(tmp_path) == whole[0]
+        (tmp_path / "parts" / "journal.jsonl").unlink()  # they are all in the tables by now
+        store.find(**found)
+        assert store.missing(A, range(120)) == []
+        monkeypatch.setattr(module, "table_digest", failing(errno.ENOSPC))
+        with pytest.raises(OSError, match="No space"):
+            store.merge([A])
+        monkeypatch.undo()
+    with Store(tmp_path) as store:
+        assert store.settle() is None  # what is half written does not take the place of the tables
+        store.find(**found)  # as the manifest has it
+        assert store.missing(A, range(120)) == []
         assert store.merge([A]) == whole[1]
+        store.clear()
     assert content(tmp_path) == whole[0]
+    assert [file.name for file in tmp_path.iterdir()] == ["tables"]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"keys": []}'])
+def test_a_damaged_note_of_a_merge_does_not_count(tmp_path, text, caplog):
+    with Store(tmp_path) as store:
+        store.merged.write_text(text)
+        assert store.settle() is None
+    assert f"{tmp_path / 'parts' / 'merged.json'} is damaged" in caplog.text
+
+
+def test_parts_are_removed_after_the_tables_are_on_the_disk(tmp_path, monkeypatch):
+    """Every table before it takes its name, then the note of them, then their names."""
+    synced, rename = [], os.replace
+    monkeypatch.setattr(module, "sync", lambda path: synced.append(path.name))
+    monkeypatch.setattr(module.os, "replace", lambda a, b: (synced.append(f"{b.name}!"), rename(a, b)))
+    with Store(tmp_path) as store:
+        store.put(A, 0, 20, tables(0, 20))
+        assert synced == ["0-20.runs.parquet!", "0-20.sites.parquet!"]  # a lost block is found by its checksum
+        synced.clear()
+        store.merge([A])
+    written = ["runs.part", "sites.part", "merged.part", "merged.json!", "parts"]
+    assert synced == ["parts", *written, "runs.parquet!", "sites.parquet!", "tables"]
+
+
+@pytest.mark.parametrize("error", [errno.EINVAL, errno.ENOTSUP, errno.ENOSPC, errno.EIO])
+def test_a_folder_that_cannot_be_synced_is_not_an_error_and_a_full_disk_is(tmp_path, error, monkeypatch):
+    monkeypatch.setattr(module.os, "fsync", failing(error))
+    with Store(tmp_path) as store:
+        store.put(A, 0, 20, tables(0, 20))
+        if error in (errno.EINVAL, errno.ENOTSUP):
+            store.merge([A])
+        else:
+            with pytest.raises(OSError, match=os.strerror(error)):
+                store.merge([A])
+            assert not list(tmp_path.glob("tables/*.parquet"))
+
+
+def test_footers_are_read_once_however_many_groups_there_are(tmp_path, monkeypatch):
+    described = fill(tmp_path, [(A, 0, 400)])
+    opened, real = [], pq.ParquetFile
+    monkeypatch.setattr(module.pq, "ParquetFile", lambda file: opened.append(file.name) or real(file))
+    with Store(tmp_path) as store:
+        store.find([A], described)
+        store.runs(A, 400)
+        store.merge([A])
+    assert sorted(opened) == ["runs.parquet", "sites.parquet"]
 
 
 @pytest.mark.parametrize("cleared", [0, 1])
@@ -247,15 +331,28 @@ def test_two_processes_on_one_folder(tmp_path):
         pass
 
 
+@pytest.mark.parametrize("error", [errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_written_to_with_one_warning(tmp_path, error, monkeypatch, caplog):
+    module._unlocked.cache_clear()
+    monkeypatch.setattr(module.fcntl, "flock", failing(error))
+    for name in ("a", "b"):
+        fill(tmp_path / name, [(A, 0, 20)])
+        assert [file.name for file in (tmp_path / name).iterdir()] == ["tables"]
+    said = f"folders of runs are not locked ({os.strerror(error)}): see that no two processes write to one"
+    assert caplog.messages == [said]
+
+
+def test_a_lock_that_fails_for_another_reason_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(module.fcntl, "flock", failing(errno.EIO))
+    with pytest.raises(InputError, match=r"out: cannot lock .* \(Input/output error\)"), Store(tmp_path):
+        pass
+
+
 def test_a_failed_write_leaves_earlier_blocks(tmp_path, monkeypatch):
     unfinished(tmp_path, [(0, 40)])
-
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
     with Store(tmp_path) as store:
         store.find([], {})
-        monkeypatch.setattr(module.os, "replace", full)
+        monkeypatch.setattr(module.os, "replace", failing(errno.ENOSPC))
         with pytest.raises(OSError, match="No space"):
             store.put(A, 40, 50, tables(40, 50))
         monkeypatch.undo()

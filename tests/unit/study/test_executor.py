@@ -41,6 +41,21 @@ def always_killed(key):
     return key
 
 
+class Large:
+    """A key that goes to a worker, and must not come back."""
+
+    def __init__(self, number):
+        self.number, self.home = number, os.getpid()
+
+    def __getstate__(self):
+        assert os.getpid() == self.home
+        return self.__dict__
+
+
+def number_of(key):
+    return key.number
+
+
 def identity_of_process(key):
     return os.getpid()
 
@@ -49,6 +64,11 @@ def identity_of_process(key):
 def test_every_key_once(processes):
     results = list(islice(run_tasks(square, range(25), processes), 100))  # an end, should there be none
     assert sorted(results) == [(key, key * key) for key in range(25)]
+
+
+def test_keys_stay_here():
+    keys = [Large(number) for number in range(9)]
+    assert dict(run_tasks(number_of, keys, 2)) == {key: key.number for key in keys}
 
 
 def test_no_keys():
