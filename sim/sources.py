@@ -28,7 +28,7 @@ CHECKOUT = _HERE.parent if (_HERE.parent / "pyproject.toml").is_file() else None
 
 
 def digest_of_sources() -> str:
-    """SHA-256 of the code and of the data that it reads while it runs, the same wherever they are installed.
+    """Digest of the code and of the data that it reads while it runs, the same wherever they are installed.
 
     Configurations and experiments are left out: what a study uses of them has a digest of its own.
     """
@@ -37,7 +37,7 @@ def digest_of_sources() -> str:
     found = sha256()
     for name, file in sorted(files.items()):
         found.update(f"{name} {sha256(file.read_bytes()).hexdigest()}\n".encode())
-    return found.hexdigest()
+    return found.hexdigest()[:16]
 
 
 MOST_ALIASES = 20
