@@ -20,6 +20,7 @@ from sim.study import cluster
 from tests.helpers import SIM, clean_environment, config
 
 END = "2026-03-31"
+MANY, FEW = 51, 6  # in row groups of 50
 TABLES = ("runs", "monthly", "sites")
 HANGS = "import time, sim.study.montecarlo as m; m.run_block = lambda block: time.sleep(600)"
 WITHOUT_SIM = "import sys; sys.modules['sim'] = None"
@@ -38,12 +39,12 @@ def alone(path, replications):
 
 @pytest.fixture(scope="module")
 def serial(tmp_path_factory):
-    return alone(tmp_path_factory.mktemp("serial") / "run", 60)
+    return alone(tmp_path_factory.mktemp("serial") / "run", MANY)
 
 
 @pytest.fixture(scope="module")
 def few(tmp_path_factory):
-    return alone(tmp_path_factory.mktemp("few") / "run", 6)
+    return alone(tmp_path_factory.mktemp("few") / "run", FEW)
 
 
 class Cluster:
@@ -85,7 +86,7 @@ def wait(process, until):
     while not (found := until()):
         assert process.poll() is None, "it ended before"
         assert time.monotonic() < end
-        time.sleep(0.02)
+        time.sleep(0.1)
     return found
 
 
@@ -123,10 +124,10 @@ def joined(machines, first):
             worker.wait()
 
 
-def started(address, path, replications, **environment):
+def started(address, path, **environment):
     """A study on the cluster, in a process of its own, as users start it."""
     command = [
-        *SIM, "run", f"end={END}", "goals=none", f"replications={replications}", "figures=false",
+        *SIM, "run", f"end={END}", "goals=none", f"replications={FEW}", "figures=false",
         f"cluster={address}", f"out={path}",
     ]  # fmt: skip
     return subprocess.Popen(command, env=clean_environment(**environment), stdout=subprocess.PIPE,
@@ -139,33 +140,33 @@ def blocks(path):
     return journal.read_text().count('"key"') if journal.exists() else 0
 
 
-def test_a_worker_killed_on_the_way_changes_nothing(machines, serial, tmp_path):
+def test_a_worker_killed_on_the_way_changes_nothing(machines, few, tmp_path):
     """The worker is at a block that it never finishes, so that the study cannot have ended before."""
     path = tmp_path / "run"
     with joined(machines, HANGS) as (worker, address, client):
-        process = started(machines.address, path, 60)
+        process = started(machines.address, path)
         wait(process, lambda: blocks(path) and client.processing()[address])
-        assert blocks(path) < 60
+        assert blocks(path) < FEW
         worker.kill()
         _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
-    assert tables(path) == tables(serial)
+    assert tables(path) == tables(few)
     manifest = open_run(path).manifest
-    assert manifest["config_digest"] == open_run(serial).manifest["config_digest"]
+    assert manifest["config_digest"] == open_run(few).manifest["config_digest"]
     assert machines.address not in json.dumps(manifest["config"])
 
 
 def test_ctrl_c_keeps_what_is_finished(machines, few, tmp_path):
     path = tmp_path / "run"
     with joined(machines, HANGS):
-        process = started(machines.address, path, 6)
+        process = started(machines.address, path)
         wait(process, lambda: blocks(path))
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=120)
     assert process.returncode == workflow.INTERRUPTED
     assert "Traceback" not in err
-    kept = int(re.search(r"interrupted: (\d+) of 6 replications are kept in .*; `sim resume", err)[1])
-    assert 0 < kept < 6
+    kept = int(re.search(r"interrupted: (\d+) of \d+ replications are kept in .*; `sim resume", err)[1])
+    assert 0 < kept < FEW
     manifest = open_run(path).manifest
     assert workflow.run(manifest["config"] | {"workers": 1}, "baseline", path, ["sim", "run"]) == 0
     assert tables(path) == tables(few)
@@ -181,14 +182,16 @@ def test_ctrl_c_keeps_what_is_finished(machines, few, tmp_path):
 )
 def test_results_of_an_unfit_worker_that_joins_later_are_not_taken(machines, few, tmp_path, capsys, first, words, code):
     cluster.connect(machines.address)
-    cfg = config({"replications": 6, "cluster": machines.address}, end=END)
+    cfg = config({"replications": FEW, "cluster": machines.address}, end=END)
     with joined(machines, first) as (_, address, client):
         (found,) = cluster._differing(client)
         assert re.fullmatch(f"worker {address} {words}", found)
         assert workflow.run(cfg, "baseline", tmp_path / "run") == code
     err = capsys.readouterr().err
     if code:
-        assert re.fullmatch(rf"{re.escape(found)}: \d+ of 6 replications are kept in .*; `sim resume .* goes on\n", err)
+        assert re.fullmatch(
+            rf"{re.escape(found)}: \d+ of {FEW} replications are kept in .*; `sim resume .* goes on\n", err
+        )
     else:
         assert tables(tmp_path / "run") == tables(few)
 
@@ -211,7 +214,7 @@ def test_tls(few, tmp_path):
         assert one.address.startswith("tls://")
         tls = {"CA_FILE": ca, "CLIENT__CERT": cert, "CLIENT__KEY": key}
         environment = {f"DASK_DISTRIBUTED__COMM__TLS__{name}": str(file) for name, file in tls.items()}
-        process = started(one.address, tmp_path / "run", 6, **environment)
+        process = started(one.address, tmp_path / "run", **environment)
         _, err = process.communicate(timeout=120)
         assert process.returncode == 0, err
         assert tables(tmp_path / "run") == tables(few)
@@ -291,7 +294,7 @@ def test_machines_that_would_compute_something_else():
     ]
 
 
-def shard(path, number, of=3, replications=60, **more):
+def shard(path, number, of=3, replications=MANY, **more):
     cfg = config({"replications": replications, "workers": 1, "shard": f"{number}/{of}"} | more, end=END)
     assert workflow.run(cfg, "baseline", path, ["sim", "run", f"shard={number}/{of}", f"out={path}"]) == 0
     return path
@@ -304,7 +307,7 @@ def shards(tmp_path_factory):
 
 
 def test_shards_put_together_are_the_run(shards, serial, tmp_path, capsys, monkeypatch):
-    assert [open_run(path).manifest["replications"] for path in shards] == [20, 20, 20]
+    assert [open_run(path).manifest["replications"] for path in shards] == [MANY // 3] * 3
     monkeypatch.setattr("sim.study.montecarlo.run_block", None)  # nothing is run any more
     assert merge(tmp_path / "all", shards[::-1]) == 0
     assert tables(tmp_path / "all") == tables(serial)
