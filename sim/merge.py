@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sim.errors import InputError
-from sim.results.folder import open_run
+from sim.results.folder import environment, open_run, otherwise
 from sim.workflow import run
 
-SAME = ("version", "commit", "dirty", "experiment", "seed", "config_digest")
+SAME = ("experiment", "seed", "config_digest")
 
 
 def merge(out: Path, shards: Sequence[Path]) -> int:
@@ -23,7 +23,8 @@ def merge(out: Path, shards: Sequence[Path]) -> int:
     Raises
     ------
     InputError
-        If one is no finished shard, they are not of one study, or one is missing.
+        If one is no finished shard, they are not of one study, one is missing, or one was made in another environment
+        than this, which the merged run says it was made in.
     """
     manifests = {path: open_run(path).manifest for path in shards}
     seen: dict[int, Path] = {}
@@ -36,6 +37,10 @@ def merge(out: Path, shards: Sequence[Path]) -> int:
         for key in SAME:
             if manifest[key] != first[key]:
                 raise InputError(f"{path}: is of another study: {key} {manifest[key]}, and {first[key]} in {reference}")
+        if other := otherwise(manifest, environment()):
+            raise InputError(
+                f"{path}: was made in another environment ({'; '.join(other)}); make and merge all shards in the same"
+            )
         number, of = map(int, shard.split("/"))
         if of != (wanted := int(first["config"]["shard"].split("/")[1])):
             raise InputError(f"{path}: is shard {shard}, and {reference} one of {wanted}")

@@ -191,8 +191,7 @@ def _compare(
         what = "all tables have" if None not in same.values() else "what can be compared has"
         print(f"identical: {what} the content that the manifest describes ({said})")
         return IDENTICAL
-    here_now = folder.environment()
-    alike = all(there.manifest[key] == here_now[key] for key in ("python", "machine", "libraries"))
+    alike = not folder.otherwise(there.manifest, folder.environment(), folder.PLATFORM)
     return _verdict(_holm(found), unexplained, said, alike)
 
 
@@ -366,9 +365,7 @@ def _runs_in_words(study: Study, there: int, manifest: Mapping[str, Any]) -> str
 
 def _environments(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     """Where both were made, and what differs."""
-    libraries = {name: (v, here["libraries"].get(name)) for name, v in there["libraries"].items()}
-    pairs = {key: (there[key], here[key]) for key in ("version", "commit", "dirty", "python", "machine")} | libraries
-    differs = [f"{key} {a} there, {b} here" for key, (a, b) in pairs.items() if a != b]
+    differs = folder.otherwise(there, here)
     numpy = there["libraries"].get("numpy", "?")
     made = f"sim {there['version']}, Python {there['python']}, numpy {numpy}, {there['machine']}"
     return f"made by {made}; " + (f"different now: {'; '.join(differs)}" if differs else "the same now")

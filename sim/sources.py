@@ -5,6 +5,7 @@ import json
 import re
 from datetime import date
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,19 @@ def _find(name: str) -> Path:
 CONF = _find("conf")
 EXPERIMENTS = _find("experiments")
 CHECKOUT = _HERE.parent if (_HERE.parent / "pyproject.toml").is_file() else None
+
+
+def digest_of_sources() -> str:
+    """Digest of the code and of the data that it reads while it runs, the same wherever they are installed.
+
+    Configurations and experiments are left out: what a study uses of them has a digest of its own.
+    """
+    files = {str(file.relative_to(_HERE)): file for file in _HERE.rglob("*.py")}
+    files |= {file.name: file for file in (CONF / "data").glob("*.csv")}
+    found = sha256()
+    for name, file in sorted(files.items()):
+        found.update(f"{name} {sha256(file.read_bytes()).hexdigest()}\n".encode())
+    return found.hexdigest()[:16]
 
 
 MOST_ALIASES = 20

@@ -4,7 +4,7 @@ import json
 import platform
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -22,10 +22,13 @@ from sim.config import HOW_IT_RUNS
 from sim.errors import InputError, why
 from sim.results.digest import TableDigest
 from sim.results.store import Store, write_whole
-from sim.sources import CHECKOUT
+from sim.sources import CHECKOUT, digest_of_sources
 
 _INNERMOST, _BREAK = re.compile(r"\[\n[^\[\]{}]*\n\s*\]"), re.compile(r"\n\s*")  # JSON strings hold no line breaks
 LIBRARIES = ("hydra-core", "matplotlib", "numpy", "omegaconf", "pyarrow", "pydantic", "scipy", "simpy")
+PLATFORM = ("python", "machine", "libc", "libraries")
+"""What `environment` says beside the code: where it differs, the last digits of a result may."""
+ENVIRONMENT = ("version", "commit", "dirty", "sources", *PLATFORM)
 
 
 @dataclass(frozen=True)
@@ -127,16 +130,18 @@ def _is_run(path: Path) -> bool:
 
 
 @contextmanager
-def begin(path: Path, manifest: Mapping[str, Any]) -> Iterator[Store]:
+def begin(path: Path, manifest: dict[str, Any]) -> Iterator[Store]:
     """Open the folder of a run for writing: a new one, or one with some replications of the same scenarios.
 
     Yields the store, which knows what is there already; `manifest.json` is written with the status "running", and what
-    the earlier one said of the tables under "there", so that nothing is lost if this run is killed.
+    the earlier one said of the tables under "there", so that nothing is lost if this run is killed. If all of it is
+    there and was made in another environment, that is what `manifest` says from then on.
 
     Raises
     ------
     InputError
-        If the folder cannot be written, is in use, or holds anything else: nothing is written over.
+        If the folder cannot be written, is in use, or holds anything else: nothing is written over. If something is
+        missing and the rest was made in another environment: results of both are not mixed.
     """
     try:
         there = {file.name for file in path.iterdir()} if path.exists() else set()
@@ -160,6 +165,13 @@ def begin(path: Path, manifest: Mapping[str, Any]) -> Iterator[Store]:
         described = earlier.get("there") or {"keys": keys, "tables": earlier.get("tables", {})}
         before = store.settle() or described
         store.find(**before)
+        if store.sources and (other := otherwise(earlier, manifest)):
+            if not _whole(earlier, manifest, store):
+                raise InputError(
+                    f"out: {path} was begun in another environment ({'; '.join(other)}), in which the last digits may "
+                    "differ; go on in that one, or choose another folder"
+                )
+            manifest |= {key: earlier[key] for key in ENVIRONMENT if key in earlier}
         try:
             write_json(path / "manifest.json", {**manifest, "there": before} if before["tables"] else manifest)
         except OSError as error:
@@ -169,9 +181,8 @@ def begin(path: Path, manifest: Mapping[str, Any]) -> Iterator[Store]:
 
 def _differs(earlier: Mapping[str, Any], manifest: Mapping[str, Any]) -> str | None:
     """Why a run cannot go on from another's results; None if it can."""
-    for name in ("version", "commit", "dirty"):
-        if earlier[name] != manifest[name]:
-            return f"{name} {earlier[name]} there, {manifest[name]} here"
+    if other := otherwise(earlier, manifest, ("version", "commit", "dirty")):
+        return other[0]
     keys, wanted = ([scenario["key"] for scenario in one["scenarios"]] for one in (earlier, manifest))
     names = [one.get("experiment") for one in (earlier, manifest)]
     if names[0] != names[1] and not set(keys) <= set(wanted):
@@ -187,6 +198,25 @@ def _differs(earlier: Mapping[str, Any], manifest: Mapping[str, Any]) -> str | N
         if there != here:
             return f"{key}={there} there, {here} here"
     return None
+
+
+def _whole(earlier: Mapping[str, Any], manifest: Mapping[str, Any], store: Store) -> bool:
+    """Whether nothing is left to run: the earlier run was finished, asked for no less, and all of it is there."""
+    keys, wanted = ({scenario["key"] for scenario in one["scenarios"]} for one in (earlier, manifest))
+    return (
+        earlier["status"] in ("complete", "failed")
+        and earlier["config"]["replications"] == manifest["config"]["replications"]
+        and wanted <= keys
+        and sum(len(one.numbers) for sources in store.sources.values() for one in sources) == earlier["tables"]["runs"]["rows"]
+    )
+
+
+def otherwise(there: Mapping[str, Any], here: Mapping[str, Any], keys: Sequence[str] = ENVIRONMENT) -> list[str]:
+    """What differs between the environments of two manifests, in words; what one of them does not say is left out."""
+    pairs = {key: (there[key], here[key]) for key in keys if key in there and key in here}
+    a, b = pairs.pop("libraries", ({}, {}))
+    pairs |= {name: (a[name], b[name]) for name in a if name in b}
+    return [f"{name} {one} there, {other} here" for name, (one, other) in pairs.items() if one != other]
 
 
 def differences(a: Any, b: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
@@ -211,13 +241,16 @@ def write_json(file: Path, content: Mapping[str, Any]) -> None:
     write_whole(file, f"{text}\n".encode())
 
 
+@lru_cache(maxsize=1)  # of the code that this process runs, whatever becomes of the files
 def environment() -> dict[str, Any]:
-    """Versions of what made the results: package, commit, libraries, machine type."""
+    """Versions of what made the results: package, commit, code, Python, machine type, C library, libraries."""
     return {
         "version": __version__,
         **_commit(),
+        "sources": digest_of_sources(),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
+        "libc": " ".join(platform.libc_ver()).strip(),
         "libraries": {name: version(name) for name in LIBRARIES},
     }
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Hashable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sim.errors import InputError
+from sim.results.folder import environment, otherwise
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -15,7 +16,7 @@ Key = TypeVar("Key", bound=Hashable)
 Result = TypeVar("Result")
 PATIENCE = 15.0
 """Seconds that a scheduler, and its first worker, may take to answer."""
-ENVIRONMENT = "__import__('sim.results.folder', fromlist=['environment']).environment()"
+PROBE = "__import__('sim.results.folder', fromlist=['environment']).environment()"
 
 
 @lru_cache(maxsize=1)
@@ -27,8 +28,8 @@ def connect(address: str) -> Client:
     Raises
     ------
     InputError
-        If distributed is not installed, nothing answers, there is no worker, or one of them has no sim, another
-        version or commit of it, or other versions of Python or of the libraries that decide the results.
+        If distributed is not installed, TLS is asked for and not configured, nothing answers, there is no worker, or
+        one of them, or the scheduler, has no sim, or a worker has another environment than this.
     """
     try:
         from distributed import Client
@@ -36,6 +37,7 @@ def connect(address: str) -> Client:
         raise InputError(
             "cluster: needs the library distributed; `pip install 'pakistan-coworking-sim[cluster]'` brings it"
         ) from None
+    _check_encryption(address)
     try:
         client = Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
@@ -47,31 +49,58 @@ def connect(address: str) -> Client:
         raise InputError(f"cluster: {address} has no worker; `dask worker {address} --nthreads 1` starts one") from None
     if wrong := _differing(client):
         client.close()
-        raise InputError("\n".join(f"cluster: worker {worker} {why}" for worker, why in wrong.items()))
+        raise InputError("\n".join(f"cluster: {one}" for one in wrong))
     return client
 
 
-def _differing(client: Client) -> dict[str, str]:
-    """Why workers cannot be used, by their address."""
-    from sim.results.folder import environment
+def _check_encryption(address: str) -> None:
+    """Raise InputError if Dask's configuration does not allow such a connection: its client fails in many ways then."""
+    from distributed import Security
 
-    here = environment()
-    wrong = {}
-    # `eval` is what a worker surely has: a function of ours could not even be sent to one without our package.
-    for worker, there in client.run(eval, ENVIRONMENT, on_error="return").items():
+    try:
+        allowed = Security().get_connection_args("client")
+    except (OSError, ValueError) as error:
+        raise InputError(f"cluster: what Dask's configuration says of TLS cannot be used ({error})") from None
+    encrypted = address.startswith("tls:")
+    if encrypted and allowed["ssl_context"] is None:
+        raise InputError(
+            "cluster: tls:// needs ca-file, client.cert and client.key under distributed.comm.tls (Dask's settings)"
+        )
+    if allowed["require_encryption"] and not encrypted:
+        raise InputError(f"cluster: Dask's configuration requires encryption, and {address} is without")
+
+
+def _differing(client: Client) -> list[str]:
+    """Which workers cannot be used, and why; and the scheduler, which unpacks what is sent to them."""
+    wrong = []
+    # `eval` is what a machine surely has: a function of ours could not even be sent to one without our package.
+    try:
+        client.run_on_scheduler(eval, PROBE)
+    except ImportError as error:
+        wrong.append(f"the scheduler {_without(error)}")
+    for worker, there in client.run(eval, PROBE, on_error="return").items():
+        if isinstance(there, OSError):
+            continue  # it is gone
         if isinstance(there, Exception):
-            wrong[worker] = f"cannot import sim ({there}); install the same version there"
-        elif key := next((key for key in here if key != "machine" and here[key] != there.get(key)), None):
-            wrong[worker] = f"has another {key}: {_said(there.get(key), here[key])}"
+            wrong.append(f"worker {worker} {_without(there)}")
+        elif there != environment():
+            wrong.append(f"worker {worker} {_another(there, environment())}")
     return wrong
 
 
-def _said(there: Any, here: Any) -> str:
-    """Two values, of a mapping what differs."""
-    if isinstance(there, dict) and isinstance(here, dict):
-        differing = [name for name in here if here[name] != there.get(name)]
-        return ", ".join(f"{name} {there.get(name)} there, {here[name]} here" for name in differing)
-    return f"{there} there, {here} here"
+def _without(error: Exception) -> str:
+    return f"cannot import sim ({error}); install the same version there"
+
+
+def _another(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    return f"has another environment ({'; '.join(otherwise(there, here)) or 'of another version'})"
+
+
+def _checked(here: Mapping[str, Any], task: Callable[[Key], Result], key: Key) -> Result:
+    """Run a task on a worker, if the environment there is that of the study: workers may join at any time."""
+    if environment() != here:
+        raise InputError(_another(environment(), here))
+    return task(key)
 
 
 def run_there(
@@ -82,7 +111,7 @@ def run_there(
     Raises
     ------
     WorkersDied
-        If a task has killed several workers, or the scheduler is gone.
+        If a task has killed several workers, the scheduler is gone, or a worker joined that cannot be used.
     """
     from concurrent.futures import CancelledError
 
@@ -92,7 +121,8 @@ def run_there(
     from sim.study.executor import WorkersDied
 
     client = connect(address)
-    futures = client.map(task, keys, pure=False)  # a task is run for each, whatever the scheduler has seen before
+    checked = partial(_checked, environment(), task)
+    futures = client.map(checked, keys, pure=False)  # a task is run for each, whatever the scheduler has seen before
     waiting = {future.key: (key, future) for key, future in zip(keys, futures, strict=True)}
     try:
         for future in as_completed(futures, loop=client.loop):
@@ -106,6 +136,9 @@ def run_there(
     except (CancelledError, CommClosedError):
         connect.cache_clear()
         raise WorkersDied(f"the connection to {address} was lost") from None
+    except Exception as error:  # tasks do not raise: whoever joined cannot even unpack them, or found that it is unfit
+        wrong = _differing(client) or [f"a worker could not run the study ({error!r})"]
+        raise WorkersDied("; ".join(wrong)) from None
     finally:
         if client.status == "running":
             client.cancel([future for _, future in waiting.values()])

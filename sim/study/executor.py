@@ -20,7 +20,7 @@ ATTEMPTS = 5
 
 
 class WorkersDied(RuntimeError):
-    """The operating system, or somebody, killed the workers again and again."""
+    """The operating system, or somebody, killed the workers again and again, or those of a cluster cannot be used."""
 
 
 def run_tasks(

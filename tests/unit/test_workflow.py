@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -226,6 +227,40 @@ def test_parts_that_are_missing_are_run_again(lost, monkeypatch, tmp_path, whole
 
 def _killed(_):
     raise SystemExit
+
+
+def test_runs_of_another_environment_are_kept_and_not_added_to(tmp_path, whole):
+    path = shutil.copytree(whole, tmp_path / "run")
+    manifest = json.loads((path / "manifest.json").read_text())
+    manifest |= {"python": "3.10.0", "libraries": manifest["libraries"] | {"numpy": "1.0"}}
+    (path / "manifest.json").write_text(json.dumps(manifest))
+    assert run(study(), "baseline", path) == 0  # all of it is there
+    assert open_run(path).manifest["libraries"]["numpy"] == "1.0"
+    assert open_run(path).manifest["python"] == "3.10.0"
+    before = (path / "manifest.json").read_bytes()
+    words = (
+        r"begun in another environment \(python 3\.10\.0 there, .* here; numpy 1\.0 there, .* here\).* go on in that"
+    )
+    with pytest.raises(InputError, match=words):
+        run(study(replications=5), "baseline", path)
+    assert (path / "manifest.json").read_bytes() == before
+    manifest["tables"]["runs"]["rows"] = 5  # more than is found
+    (path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match=words):
+        run(study(), "baseline", path)
+    (path / "tables" / "runs.parquet").unlink()  # nothing is left that could be mixed
+    assert run(study(), "baseline", path) == 0
+    assert open_run(path).manifest["python"] != "3.10.0"
+
+
+def test_runs_of_a_version_that_said_less_are_added_to(tmp_path, whole):
+    path = shutil.copytree(whole, tmp_path / "run")
+    manifest = json.loads((path / "manifest.json").read_text())
+    less = {key: value for key, value in manifest.items() if key not in ("sources", "libc")}
+    (path / "manifest.json").write_text(json.dumps(less))
+    assert run(study(replications=5), "baseline", path) == 0
+    assert rows(path)[:4] == rows(whole)
+    assert open_run(path).manifest["sources"] == manifest["sources"]
 
 
 def test_a_clock_that_is_set_back(monkeypatch, tmp_path, whole):
