@@ -2,7 +2,6 @@
 
 import json
 import os
-import platform
 import subprocess
 import sys
 
@@ -142,14 +141,13 @@ problems = [Problem(number) for number in (100, 101, 102)]
 found = [solve(SIZES, one.cost, one.evaluate, {QUICK}, one.number) for one in problems]
 print(json.dumps([[list(one.seen.items()), one.ladder] for one in found]))
 """
-BLAS = np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"]
 
 
-@pytest.mark.skipif(
-    "openblas" not in BLAS or platform.machine() not in ("x86_64", "AMD64"), reason="kernels of OpenBLAS on x86_64"
-)
 def test_the_search_goes_the_same_way_on_other_processors():
-    """Their linear algebra rounds otherwise; OpenBLAS takes the kernels of an older processor if it is told to."""
+    """Their linear algebra rounds otherwise; OpenBLAS takes the kernels of an older processor if it is told to.
+
+    Other libraries, and other kinds of processors, have no such kernels: there it sees that three searches are one.
+    """
     started = {
         kernels: subprocess.Popen(
             [sys.executable, "-c", SEARCH], env=os.environ | {"OPENBLAS_CORETYPE": kernels}, stdout=subprocess.PIPE
@@ -162,8 +160,6 @@ def test_the_search_goes_the_same_way_on_other_processors():
         if process.returncode >= 0:  # else killed by a signal: this processor cannot run them
             assert process.returncode == 0
             found[kernels] = json.loads(said)
-    if len(found) < 2:
-        pytest.skip(f"this processor runs {', '.join(found) or 'none'} of these kernels")
     first, *others = found.values()
     for other in others:
         assert other == first, list(found)

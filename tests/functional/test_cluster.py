@@ -24,6 +24,7 @@ MANY, FEW = 51, 6  # in row groups of 50
 TABLES = ("runs", "monthly", "sites")
 HANGS = "import time, sim.study.montecarlo as m; m.run_block = lambda block: time.sleep(600)"
 WITHOUT_SIM = "import sys; sys.modules['sim'] = None"
+NOT_INSTALLED = "the extra `cluster` (dask.distributed) is not installed"
 OLDER = "import sim; sim.__version__ = '0.0.1'"
 
 
@@ -92,7 +93,7 @@ def wait(process, until):
 
 @contextmanager
 def dask(folder, arguments=()):
-    pytest.importorskip("distributed", reason="the extra `cluster` (dask.distributed) is not installed")
+    pytest.importorskip("distributed", reason=NOT_INSTALLED)
     one = Cluster(folder, arguments)
     try:
         yield one
@@ -233,14 +234,14 @@ def test_tls(few, tmp_path):
     ],
 )
 def test_encryption_that_cannot_be_had_is_said_in_a_line(settings, words):
-    dask = pytest.importorskip("dask", reason="the extra `cluster` (dask.distributed) is not installed")
-    pytest.importorskip("distributed")
+    dask = pytest.importorskip("dask", reason=NOT_INSTALLED)
+    pytest.importorskip("distributed", reason=NOT_INSTALLED)
     with dask.config.set(settings), pytest.raises(InputError, match=words):
         cluster.connect("tcp://127.0.0.1:9")
 
 
 def test_nobody_there_is_said_in_a_line(tmp_path, monkeypatch):
-    pytest.importorskip("distributed", reason="the extra `cluster` (dask.distributed) is not installed")
+    pytest.importorskip("distributed", reason=NOT_INSTALLED)
     monkeypatch.setattr(cluster, "PATIENCE", 0.5)
     with pytest.raises(InputError, match=r"cluster: no scheduler answers at tcp:..127\.0\.0\.1:9"):
         workflow.run(config({"cluster": "tcp://127.0.0.1:9"}, end=END), "baseline", tmp_path / "run")
