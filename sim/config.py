@@ -185,10 +185,9 @@ class Discrepancy(Plan):
 class Calibrate(Plan):
     """Hold uncertain parameters to dated observations (approximate Bayesian computation on a quasi-random design).
 
-    Replications are those of the design. `parameters` are the ones whose values are kept, `since_call` the months
-    since the latest call that the end may have, `draws` the number of states kept, `truths` how many runs of the
-    design take the part of the truth to check the method by. `forecast` is the experiment that is then run under
-    prior and posterior.
+    Replications are those of the design. `parameters` are the ones whose values are kept, `draws` the number of states
+    kept, `truths` how many runs of the design take the part of the truth to check the method by. `forecast` is the
+    experiment that is then run under prior and posterior.
     """
 
     kind: Literal["calibrate"]
@@ -196,7 +195,6 @@ class Calibrate(Plan):
     metric: str
     discrepancy: dict[datetime.date, Discrepancy]
     parameters: list[str]
-    since_call: tuple[float, float]
     draws: int = Field(ge=1)
     truths: int = Field(ge=1)
     forecast: str

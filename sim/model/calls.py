@@ -1,7 +1,7 @@
 """Calls for applications."""
 
 from collections.abc import Generator
-from math import sqrt
+from math import inf, sqrt
 from typing import TYPE_CHECKING, Any
 
 from sim.model.clock import DAYS_PER_MONTH
@@ -15,9 +15,16 @@ if TYPE_CHECKING:
 
 
 def calls(world: "World") -> Generator[Any, Any, None]:
-    """Hold the calls listed in the initial state, then one after every random interval."""
+    """Hold the calls listed in the initial state, then one after every random interval.
+
+    Where a later call is known of, one that would come less than the shortest interval before it, or after it, is that
+    call: those who begin at a later date hold it.
+    """
     env, p = world.env, world.p.calls
     listed = [world.clock.noon(day) for day in world.config.start.calls]
+    last = inf
+    if later := world.config.start.next_call:
+        last = world.clock.noon(later) - world.config.calls.interval.least * DAYS_PER_MONTH
     number = 0
     while True:
         until_next, count = world.streams.block(Purpose.CALL, number, 2)
@@ -33,7 +40,10 @@ def calls(world: "World") -> Generator[Any, Any, None]:
             env.process(rollout(world, site))
         number += 1
         if number >= len(listed):
-            yield env.timeout(p.interval(until_next) * DAYS_PER_MONTH)
+            wait = p.interval(until_next) * DAYS_PER_MONTH
+            if env.now + wait > last:
+                return
+            yield env.timeout(wait)
 
 
 def _reached_out(mean: float, sd: float, factor: float) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from sim.model.site import Site
 
 
 def settle(site: Site, now: float, member_ramp: float, employee_ramp: float) -> None:
-    """Book the exports of a site up to now. Call before its head count changes and at every record.
+    """Book the exports and the member-days of a site up to now. Call before its head count changes and at every record.
 
     Parameters
     ----------
@@ -35,7 +35,9 @@ def settle(site: Site, now: float, member_ramp: float, employee_ramp: float) -> 
         decay = exp(-days / member_ramp)
         gap = heads - site.productive_members
         site.productive_members = heads - gap * decay
-        usd = site.usd_member * (heads * days - gap * member_ramp * (1.0 - decay))
+        held = heads * days
+        usd = site.usd_member * (held - gap * member_ramp * (1.0 - decay))
+        site.ledger.member_days += held
     heads, decay = site.employees, exp(-days / employee_ramp)
     gap = heads - site.productive_employees
     site.productive_employees = heads - gap * decay

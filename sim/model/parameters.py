@@ -67,6 +67,11 @@ class Parameter:
     source: str
     spec: Spec
 
+    @property
+    def least(self) -> float:
+        """The least value it takes."""
+        return self.value.low if isinstance(self.value, Distribution) else self.value
+
 
 def parameter(
     about: str, unit: str, per: Per = "run", *, low: float = 0.0, high: float = ANYTHING, whole: bool = False
@@ -213,11 +218,13 @@ class Start(Group):
     Each replication begins with one of `states`, which `sim.config.plain` reads from `states_file`. `prior` has the
     distributions that the parameters of the states were drawn from before they were held to what was seen: a state's
     value holds where the configuration still has that distribution; who puts another number or distribution there gets
-    it. `openings` are cumulative counts of openings.
+    it. `openings` are cumulative counts of openings. `next_call` is a call known of that the runs which begin here do
+    not hold: they end about that time.
     """
 
     date: datetime.date
     calls: list[datetime.date]
+    next_call: datetime.date | None = None
     open_hubs: Parameter = parameter("hubs open on the start date", "hubs", whole=True)
     openings: dict[datetime.date, int]
     openings_source: str
@@ -242,6 +249,8 @@ class Start(Group):
             raise ValueError("calls should list at least one call, the first one")
         if sorted(self.calls) != self.calls:
             raise ValueError(f"calls should be in order of date, got {[str(c) for c in self.calls]}")
+        if self.next_call and self.next_call <= self.calls[-1]:
+            raise ValueError(f"next_call should be after the calls listed, got {self.next_call}")
         counts = [self.openings[day] for day in sorted(self.openings)]
         if any(day > self.date for day in self.openings):
             raise ValueError(f"openings should not be after the start date {self.date}")

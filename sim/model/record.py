@@ -96,18 +96,22 @@ class Recorder:
     def run(self) -> Generator[Any, Any, None]:
         """SimPy process: record on every date."""
         env, clock = self.world.env, self.world.clock
-        member_years = before = 0.0
+        yield env.timeout(-env.now)
+        before = self._member_days()
         for i, day in enumerate(self.dates):
             yield env.timeout(clock.end_of(day) - env.now)
             self.monthly[:, i] = [self._row(ledger) for ledger in self.ledgers]
             self.balance[i] = self.world.money.level
-            members = sum(s.members for ledger in self.world.ledgers["hub"].values() for s in ledger.open_sites)
-            member_years += members * (env.now - before) / DAYS_PER_YEAR
-            before = env.now
-            self.initiative[i] = spent(self.world, member_years)
+            self.initiative[i] = spent(self.world, (self._member_days() - before) / DAYS_PER_YEAR)
             self.since_call[i] = (env.now - self.world.last_call) / DAYS_PER_MONTH
             self._check_regions()
             self._check_money()
+
+    def _member_days(self) -> float:
+        """Days that members have been in hubs up to now."""
+        hubs = self.world.ledgers["hub"].values()
+        under_way = (s.members * (self.world.env.now - s.settled) for ledger in hubs for s in ledger.open_sites)
+        return sum(ledger.member_days for ledger in hubs) + sum(under_way)
 
     def _row(self, ledger: Ledger) -> list[float]:
         world, now = self.world, self.world.env.now

@@ -117,6 +117,7 @@ class Ledger:
     grants: float = 0.0  # Rs million
     loans: float = 0.0  # Rs million
     exports_usd: float = 0.0  # cumulative
+    member_days: float = 0.0  # cumulative
 
 
 @dataclass(slots=True, eq=False)

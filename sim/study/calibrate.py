@@ -24,6 +24,8 @@ from sim.analysis.calibration import (
 )
 from sim.analysis.tables import finished
 from sim.config import Calibrate, Study, compose_config, plain
+from sim.errors import InputError
+from sim.model.clock import DAYS_PER_MONTH
 from sim.model.distributions import Distribution
 from sim.model.parameters import walk
 from sim.model.world import state_on_last_day
@@ -34,6 +36,18 @@ from sim.study.design import uniforms
 LEAST = 20
 """Below this effective sample size the posterior is a handful of runs, and the study says so."""
 AT = {"p05": 0.05, "p10": 0.1, "p50": 0.5, "p90": 0.9, "p95": 0.95}
+
+
+def check(config: dict[str, Any], study: Study) -> None:
+    """Refuse what runs whose next call is known cannot be weighed under (see `_possible`)."""
+    interval = study.calls.interval.value
+    if study.start.next_call is None:
+        raise InputError("start.next_call: should be the call that runs of study=calibrate lead up to, got null")
+    if not (isinstance(interval, Distribution) and interval.name == "uniform" and interval.high <= 2 * interval.low):
+        raise InputError(
+            "calls.interval: should be uniform with a longest interval of at most twice the shortest for "
+            f"study=calibrate, where runs are held to the call of {study.start.next_call}; got {interval}"
+        )
 
 
 def finish(run: Run, study: Study, sub: Callable[[dict[str, Any], str, Path], int]) -> dict[str, Any]:
@@ -51,8 +65,7 @@ def finish(run: Run, study: Study, sub: Callable[[dict[str, Any], str, Path], in
     ]
     nominal = np.column_stack([_on(rows, plan, [seen.date]) for seen in counted])
     values = np.column_stack([rows.column(f"param.{path}").to_numpy() for path in plan.parameters])
-    since = rows.column(f"months_since_call@{study.end}").to_numpy()
-    possible = (since >= plan.since_call[0]) & (since <= plan.since_call[1])
+    possible = _possible(rows, study)
     fit = log_likelihood(simulated, counted)
     weight = weights(fit, possible)
     prior = possible / max(1, possible.sum())
@@ -93,7 +106,9 @@ def finish(run: Run, study: Study, sub: Callable[[dict[str, Any], str, Path], in
             for counts, p in [uniformity(np.array([one.ranks[i] for one in tried]))]
         },
     }
-    states = _states(study, plan, numbers[draw(weight, plan.draws)], values, numbers)
+    # In order of hubs under way, so that the states kept have as many as all of them together.
+    order = np.argsort(rows.column(f"in_progress@{study.end}").to_numpy(), kind="stable")
+    states = _states(study, plan, numbers[order[draw(weight[order], plan.draws)]], values, numbers)
     write_json(run.path / "states.json", {"made_by": _made_by(run), "prior": _prior(study, plan), "states": states})
     content["states"] = {"hubs_under_way": float(np.mean([len(state["hubs"]) for state in states]))}
     write_json(run.path / "calibration.json", content)
@@ -114,6 +129,21 @@ def finish(run: Run, study: Study, sub: Callable[[dict[str, Any], str, Path], in
     }
     sub(forecast, plan.forecast, run.path / "forecast")
     return {"answer": _answer(content, Run(run.path / "forecast").summary), "goals": [], "metrics": {}, **content}
+
+
+def _possible(rows: Any, study: Study) -> np.ndarray:
+    """Which runs held their last call when it could be followed by the one that is known of; shape (runs,).
+
+    Those of which another call would have come next are not lost: they stop calling where the known one follows
+    (`sim.model.calls`), and what they did before does not depend on what they would have done after. Given a call some
+    months before the known one, that one has the density of the interval at so many months, which is the same between
+    its ends: so these runs count alike. A longest interval of at most twice the shortest leaves room for one such call.
+    """
+    interval, call = study.calls.interval.value, study.start.next_call
+    assert isinstance(interval, Distribution)
+    assert call
+    after = ((study.end - call).days + 0.5) / DAYS_PER_MONTH  # calls are at noon, and the last day ends at night
+    return rows.column(f"months_since_call@{study.end}").to_numpy() <= interval.high + after
 
 
 def _on(rows: Any, plan: Calibrate, dates: Sequence[Any]) -> np.ndarray:

@@ -10,7 +10,7 @@ from sim.model.site import Origin, Site
 
 
 def site(**values):
-    made = Site(Origin.call, 0, 0, [], SimpleNamespace(exports_usd=0.0), "one")
+    made = Site(Origin.call, 0, 0, [], SimpleNamespace(exports_usd=0.0, member_days=0.0), "one")
     for name, value in ({"settled": 0.0, "usd_member": 2.0, "usd_employee": 5.0} | values).items():
         setattr(made, name, value)
     return made
@@ -53,3 +53,4 @@ def test_booking_more_often_changes_nothing():
     for name in ("exports_usd", "productive_members", "productive_employees"):
         assert getattr(often, name) == pytest.approx(getattr(once, name), rel=1e-12)
     assert often.ledger.exports_usd == pytest.approx(often.exports_usd)
+    assert often.ledger.member_days == once.ledger.member_days == 5 * 90

@@ -1,13 +1,17 @@
 """A small calibration from configuration to the states the forecast starts from."""
 
 import json
-from datetime import timedelta
+import re
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from sim import workflow
 from sim.config import compose_config, plain, read_study
+from sim.errors import InputError
+from sim.model.clock import DAYS_PER_MONTH
 from sim.model.parameters import FISCAL_DRAWS, UnderWay
 from sim.model.site import STAGES, State
 from sim.model.world import simulate
@@ -67,11 +71,41 @@ def test_the_states_are_those_of_the_kept_runs_as_the_last_day_begins(run):
 
 
 def test_runs_without_a_call_when_there_was_one_do_not_count(run):
+    """Calls come 6 to 12 months one after another, and one came 11.5 days before the runs end."""
     content = read(run, "calibration.json")
-    since = np.array(run.table("runs")["months_since_call@2025-11-14"])
-    low, high = run.config["study"]["since_call"]
-    assert content["possible"] == ((since >= low) & (since <= high)).sum()
+    since = np.array(run.table("runs")["months_since_call@2025-11-14"]) - 11.5 / DAYS_PER_MONTH
+    assert since.min() >= 6
+    assert content["possible"] == (since <= 12).sum()
     assert 0 < content["effective_sample_size"] <= content["possible"] < content["runs"] == 400
+
+
+def test_last_calls_count_as_the_calls_of_a_world_that_had_one_on_that_day(run):
+    """As calls every 6 to 12 months, of which those are kept that had a call on the day, by rejection."""
+    rng = np.random.default_rng(5)
+    call = (date(2025, 11, 3) - date(2023, 10, 31)).days / DAYS_PER_MONTH
+    times = np.cumsum(rng.uniform(6, 12, size=(400_000, 4)), axis=1)
+    near = np.abs(times - call) < 0.05
+    gaps = call - times[:, :-1][near[:, 1:]]  # from the call before to that on the day
+    since = np.array(run.table("runs")["months_since_call@2025-11-14"]) - 11.5 / DAYS_PER_MONTH
+    assert stats.ks_2samp(gaps, since[since <= 12]).pvalue > 1e-3
+    survived = rng.uniform(6, 12, size=len(gaps)) > gaps  # as if the next call had not come by itself
+    assert stats.ks_2samp(gaps[survived], since[since <= 12]).pvalue < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("start.next_call=null", "start.next_call: should be the call"),
+        ("calls.interval=9", "calls.interval: should be uniform"),
+        ("calls.interval.value=[uniform,4,12]", "at most twice the shortest"),
+        ("calls.interval.value=[triangular,6,9,12]", "got triangular(6, 9, 12)"),
+        ("start.next_call=2023-10-31", "next_call should be after the calls listed"),
+    ],
+)
+def test_what_it_cannot_weigh_by_is_refused(override, named, tmp_path):
+    with pytest.raises(InputError, match=re.escape(named)):
+        workflow.run(plain(compose_config([*SMALL, override])), "calibrated", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_prior_and_posterior_stand_side_by_side(run):
