@@ -133,6 +133,7 @@ def runs():
 def states():
     """What it adds to the error of the baseline's means that the states of the start date are themselves a sample."""
     kept = json.loads((ROOT / "conf" / "data" / "states.json").read_text(encoding="utf-8"))["states"]
+    assert read("baseline", "manifest.json")["config"]["start"]["states"] == kept, "baseline: make results first"
     distinct = len({json.dumps(state, sort_keys=True) for state in kept})
     worth = read("calibrated", "calibration.json")["effective_sample_size"]
     rows = pq.read_table(RESULTS / "baseline" / "tables" / "runs.parquet")

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from sim.analysis.costs import names
 from sim.errors import InputError
+from sim.model.clock import DAYS_PER_MONTH
 from sim.model.metrics import metrics
 from sim.model.parameters import Group, World, walk
 from sim.sources import CONF, EXPERIMENTS, register
@@ -433,6 +434,20 @@ class Study(World):
                 raise ValueError(
                     f"goals.{name}.by should be between start.date {self.start.date} and end {self.end}, got {goal.by}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _check_next_call(self) -> "Study":
+        """Runs that lead up to a known call hold none after it: they should end before there would be one."""
+        call, last = self.start.next_call, self.start.calls[-1]
+        if call is None:
+            return self
+        least = datetime.timedelta(self.calls.interval.least * DAYS_PER_MONTH)
+        if not (last + least <= call <= self.end <= call + least):
+            raise ValueError(
+                f"start.next_call should come {least.days} days (the least of calls.interval) or more after the call "
+                f"of {last}, and the end, {self.end}, at most as long after it; got {call}"
+            )
         return self
 
     @model_validator(mode="after")

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def calls(world: "World") -> Generator[Any, Any, None]:
     """Hold the calls listed in the initial state, then one after every random interval.
 
-    Where a later call is known of, one that would come less than the shortest interval before it, or after it, is that
-    call: those who begin at a later date hold it.
+    Where runs lead up to a known call, one that would come less than the shortest interval before it, or later, is that
+    call, which is for the runs that begin where these end to hold.
     """
     env, p = world.env, world.p.calls
     listed = [world.clock.noon(day) for day in world.config.start.calls]

@@ -41,7 +41,7 @@ def _startup(world: "World", site: Site, people: int, months: float) -> Process:
 
 
 def spent(world: "World", member_years: float) -> float:
-    """Cost of the initiative since the start date, Rs million, given the member-years in open hubs since then."""
+    """Cost of the initiative since the start date, Rs million, given the member-years in open sites since then."""
     p = world.p.initiative
     years = max(0.0, world.env.now) / DAYS_PER_YEAR
     return float(

@@ -218,8 +218,8 @@ class Start(Group):
     Each replication begins with one of `states`, which `sim.config.plain` reads from `states_file`. `prior` has the
     distributions that the parameters of the states were drawn from before they were held to what was seen: a state's
     value holds where the configuration still has that distribution; who puts another number or distribution there gets
-    it. `openings` are cumulative counts of openings. `next_call` is a call known of that the runs which begin here do
-    not hold: they end about that time.
+    it. `openings` are cumulative counts of openings. `next_call` is a call known of that runs lead up to and do
+    not hold, nor any of their own that it would follow too soon.
     """
 
     date: datetime.date
@@ -249,8 +249,6 @@ class Start(Group):
             raise ValueError("calls should list at least one call, the first one")
         if sorted(self.calls) != self.calls:
             raise ValueError(f"calls should be in order of date, got {[str(c) for c in self.calls]}")
-        if self.next_call and self.next_call <= self.calls[-1]:
-            raise ValueError(f"next_call should be after the calls listed, got {self.next_call}")
         counts = [self.openings[day] for day in sorted(self.openings)]
         if any(day > self.date for day in self.openings):
             raise ValueError(f"openings should not be after the start date {self.date}")
@@ -405,7 +403,7 @@ class Initiative(Group):
     startup_size: Parameter = parameter("people a supported start-up wants", "people", "firm")
     startup_life: Parameter = parameter("mean life of a supported start-up", "months")
     startup_cost: Parameter = parameter("support of one start-up", "Rs million")
-    subsidised_share: Parameter = parameter("hub members whose seat is subsidised", "share")
+    subsidised_share: Parameter = parameter("members of hubs and the women-only park whose seat is subsidised", "share")
     subsidy_effect: Parameter = parameter("empty stable places filled if all seats are subsidised", "share")
     subsidy_cost: Parameter = parameter("subsidy of a member", "Rs a year")
 

@@ -108,10 +108,10 @@ class Recorder:
             self._check_money()
 
     def _member_days(self) -> float:
-        """Days that members have been in hubs up to now."""
-        hubs = self.world.ledgers["hub"].values()
-        under_way = (s.members * (self.world.env.now - s.settled) for ledger in hubs for s in ledger.open_sites)
-        return sum(ledger.member_days for ledger in hubs) + sum(under_way)
+        """Days that members have been in open sites up to now."""
+        now = self.world.env.now
+        unsettled = (s.members * (now - s.settled) for ledger in self.ledgers for s in ledger.open_sites)
+        return sum(ledger.member_days for ledger in self.ledgers) + sum(unsettled)
 
     def _row(self, ledger: Ledger) -> list[float]:
         world, now = self.world, self.world.env.now

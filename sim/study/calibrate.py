@@ -40,13 +40,19 @@ AT = {"p05": 0.05, "p10": 0.1, "p50": 0.5, "p90": 0.9, "p95": 0.95}
 
 def check(config: dict[str, Any], study: Study) -> None:
     """Refuse what runs whose next call is known cannot be weighed under (see `_possible`)."""
-    interval = study.calls.interval.value
-    if study.start.next_call is None:
+    plan, interval, call = study.study, study.calls.interval.value, study.start.next_call
+    assert isinstance(plan, Calibrate)
+    if call is None:
         raise InputError("start.next_call: should be the call that runs of study=calibrate lead up to, got null")
+    held = [str(day) for day in compose_config([f"experiment={plan.forecast}"]).start.calls]
+    if str(call) not in held:
+        raise InputError(
+            f"start.next_call: should be a call that experiment={plan.forecast} holds, {', '.join(held)}; got {call}"
+        )
     if not (isinstance(interval, Distribution) and interval.name == "uniform" and interval.high <= 2 * interval.low):
         raise InputError(
             "calls.interval: should be uniform with a longest interval of at most twice the shortest for "
-            f"study=calibrate, where runs are held to the call of {study.start.next_call}; got {interval}"
+            f"study=calibrate, where runs lead up to a known call; got {interval}"
         )
 
 
@@ -106,7 +112,8 @@ def finish(run: Run, study: Study, sub: Callable[[dict[str, Any], str, Path], in
             for counts, p in [uniformity(np.array([one.ranks[i] for one in tried]))]
         },
     }
-    # In order of hubs under way, so that the states kept have as many as all of them together.
+    # In order of hubs under way (on the evening of the day whose morning the states are of), so that those kept have as
+    # many as all of them together.
     order = np.argsort(rows.column(f"in_progress@{study.end}").to_numpy(), kind="stable")
     states = _states(study, plan, numbers[order[draw(weight[order], plan.draws)]], values, numbers)
     write_json(run.path / "states.json", {"made_by": _made_by(run), "prior": _prior(study, plan), "states": states})

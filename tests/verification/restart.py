@@ -42,8 +42,8 @@ def cut_and_restarted(level):
     account after a month and at the end, grants.
     False alarm: 2e-4.
     """
-    cut = study(FEW_EVENTS | {"end": str(CUT), "start.next_call": None}, "history")
-    whole = study(FEW_EVENTS | {"end": str(END), "start.next_call": None}, "history")
+    cut = study(FEW_EVENTS | {"end": str(CUT)}, "history")
+    whole = study(FEW_EVENTS | {"end": str(END)}, "history")
     start = {"end": str(END), "start.calls": [NEXT_CALL], "start.open_hubs": 0, "start.openings": {}}
     pairs = []
     for i in range(300):

@@ -70,6 +70,19 @@ def test_the_states_are_those_of_the_kept_runs_as_the_last_day_begins(run):
         assert [len(draws) for draws in state["fiscal_years"].values()] == [FISCAL_DRAWS]
 
 
+def test_states_kept_are_of_runs_that_count_and_as_large_as_these(run):
+    rows = {json.dumps({path: row[f"param.{path}"] for path in run.config["study"]["parameters"]}): row
+            for row in run.table("runs").to_pylist()}  # fmt: skip
+    kept = read(run, "states.json")["states"]
+    ends = [rows[json.dumps(state["parameters"])] for state in kept]
+    assert all(row["months_since_call@2025-11-14"] <= 12 + 11.5 / DAYS_PER_MONTH for row in ends)
+    under_way = [row["in_progress@2025-11-14"] for row in ends]
+    assert under_way == sorted(under_way)
+    assert np.abs(np.array(under_way) - [len(state["hubs"]) for state in kept]).max() <= 2  # a day lies between
+    hubs = np.array([row["hubs_open@2025-11-14"] for row in ends])
+    assert ((hubs > 30) & (hubs < 55)).all()  # 40 to 45 were counted, give or take 3
+
+
 def test_runs_without_a_call_when_there_was_one_do_not_count(run):
     """Calls come 6 to 12 months one after another, and one came 11.5 days before the runs end."""
     content = read(run, "calibration.json")
@@ -99,7 +112,10 @@ def test_last_calls_count_as_the_calls_of_a_world_that_had_one_on_that_day(run):
         ("calls.interval=9", "calls.interval: should be uniform"),
         ("calls.interval.value=[uniform,4,12]", "at most twice the shortest"),
         ("calls.interval.value=[triangular,6,9,12]", "got triangular(6, 9, 12)"),
-        ("start.next_call=2023-10-31", "next_call should be after the calls listed"),
+        ("start.next_call=2024-04-20", "start.next_call should come 182 days"),
+        ("end=2026-06-01", "the end, 2026-06-01, at most as long after it; got 2025-11-03"),
+        ("start.next_call=2026-01-01", "start.next_call should come"),
+        ("start.next_call=2025-09-30", "should be a call that experiment=baseline holds, 2025-11-03; got 2025-09-30"),
     ],
 )
 def test_what_it_cannot_weigh_by_is_refused(override, named, tmp_path):
