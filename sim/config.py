@@ -442,10 +442,10 @@ class Study(World):
         call, last = self.start.next_call, self.start.calls[-1]
         if call is None:
             return self
-        least = datetime.timedelta(self.calls.interval.least * DAYS_PER_MONTH)
-        if not (last + least <= call <= self.end <= call + least):
+        least = self.calls.interval.least * DAYS_PER_MONTH
+        if (call - last).days < least or not 0 <= (self.end - call).days <= least:
             raise ValueError(
-                f"start.next_call should come {least.days} days (the least of calls.interval) or more after the call "
+                f"start.next_call should come {least:,.0f} days (the least of calls.interval) or more after the call "
                 f"of {last}, and the end, {self.end}, at most as long after it; got {call}"
             )
         return self
