@@ -287,7 +287,7 @@ def test_mistakes_are_said_before_anything_is_run(tmp_path, change, message):
         ({"set": [], "scale": {"rollout.committee": 2}}, "should be as things are; rollout.committee is 1, not 2"),
         ({"set": ["calls.interval"]}, "should be as things are; calls.interval is uniform(6, 12), on average 9, not 1"),
         ({"options": [{"rollout.refusal.value": ["beta", 7, 12]}, {}, {}]},
-         "should be as things are; rollout.refusal is beta(7, 13), on average 0.35, not beta(7, 12)"),
+         "should be as things are; rollout.refusal is beta(7, 13), on average 0.41, not beta(7, 12)"),
         ({"options": [{"rollout.refusal.value": ["beta", 7]}, {}, {}]}, "as things are; rollout.refusal: beta"),
         ({"value": 3}, "no such key"),
     ],
