@@ -585,7 +585,7 @@ def early(monkeypatch):
     monkeypatch.setattr(precision, "FIRST", 3)
 
 
-def asked(replications=9, width=46.0, **changes):
+def asked(replications=9, width=60.0, **changes):
     """The sweep whose scenarios stop by themselves."""
     precise = {"metric": "applications", "half_width": width}
     return study(precision=precise, sweep=CALM, replications=replications, goals={"early": EARLY}, **changes)
