@@ -44,11 +44,8 @@ def _tradeoff(run: Run, folder: Path, content: dict[str, Any]) -> list[Path]:
         axes.scatter(x, y, s=22, color=colour, zorder=3)
     labels = [Label(base, f"all runs: {words.percent(base)}", style.GREY)]
     for key, colour, said in (("density", style.ORANGE, "found with"), ("checked_density", style.BLUE, "checked on")):
-        last = [row for row in rows if row[key] is not None][-1]
-        axes.annotate(
-            said, (last[key.replace("density", "coverage")], last[key]), (8, 9 if key == "density" else -9),
-            textcoords="offset points", color=colour, fontsize=style.SMALL, va="center",
-        )  # fmt: skip
+        last = [row[key] for row in rows if row[key] is not None][-1]
+        labels.append(Label(last, said, colour))
     title = "No box of parameters tells the runs that fail from the others"
     first = content["boxes"][0] if content["boxes"] else {"limits": []}
     if first["limits"]:
