@@ -114,7 +114,7 @@ def _effects(
     axes.set_xlim(0)
     axes.set_xlabel("points of chance" if one["is_goal"] else words.name(metric))
     style.headline(figure, f"Screening: which inputs move {one['label']} at all")
-    signs = [f"{scale * item['mu']:+.3g} on average" for item in rows]
+    signs = [f"{'' if item['mu'] < 0 else '+'}{words.number(scale * item['mu'])} on average" for item in rows]
     style.label_right(axes, [Label(place, text, style.BLACK) for place, text in enumerate(signs)])
     return style.save(figure, folder, name, run, {key: [item[key] for item in rows] for key in rows[0]})
 
