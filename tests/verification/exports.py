@@ -24,7 +24,7 @@ def integral_of_exports(level):
     for number in range(8):
         random = rng(20, number)
         ramps, usd = random.uniform(20, 400, 2), random.uniform(1, 60, 2)
-        site = Site(Origin.call, 0, 0, [], SimpleNamespace(exports_usd=0.0), "one")
+        site = Site(Origin.call, 0, 0, [], SimpleNamespace(exports_usd=0.0, member_days=0.0), "one")
         site.settled, site.usd_member, site.usd_employee = 0.0, *usd
         heads, productive, total, now = np.zeros(2), np.zeros(2), 0.0, 0.0
         for _ in range(40):
