@@ -576,7 +576,7 @@ CALM = {
         {"name": "wild", "calls.applications_sd": 100, "calls.interval": 2},
     ]
 }
-"""The mean of the applications is known to 46 at the first look in the calm scenario, not at the last in the other."""
+"""The mean of the applications is known to 60 at the first look in the calm scenario, not at the last in the other."""
 EARLY = {"metric": "hubs_open", "level": 46, "by": "2026-03-31", "label": "46 hubs open", "source": "assumption"}
 
 
@@ -653,7 +653,7 @@ def test_a_larger_budget_goes_on(early, stopped, tmp_path):
     for budget in (4, 9):
         assert run(asked(budget), "sweep", tmp_path / "run") == 0
     assert tables_of(tmp_path / "run") == tables_of(stopped)
-    with pytest.raises(InputError, match=r"precision.half_width 46.0 there, 1 here"):
+    with pytest.raises(InputError, match=r"precision.half_width 60.0 there, 1 here"):
         run(asked(width=1), "sweep", tmp_path / "run")
 
 
