@@ -33,8 +33,9 @@ def tables(path):
 
 
 def alone(path, replications):
-    """The study on one machine."""
-    assert workflow.run(config({"replications": replications}, end=END), "baseline", path, ["sim", "run"]) == 0
+    """The study on one machine, as the command line has it."""
+    cfg = config({"replications": replications}, end=END, every=1)
+    assert workflow.run(cfg, "baseline", path, ["sim", "run"]) == 0
     return path
 
 
@@ -183,7 +184,7 @@ def test_ctrl_c_keeps_what_is_finished(machines, few, tmp_path):
 )
 def test_results_of_an_unfit_worker_that_joins_later_are_not_taken(machines, few, tmp_path, capsys, first, words, code):
     cluster.connect(machines.address)
-    cfg = config({"replications": FEW, "cluster": machines.address}, end=END)
+    cfg = config({"replications": FEW, "cluster": machines.address}, end=END, every=1)
     with joined(machines, first) as (_, address, client):
         (found,) = cluster._differing(client)
         assert re.fullmatch(f"worker {address} {words}", found)
@@ -296,7 +297,7 @@ def test_machines_that_would_compute_something_else():
 
 
 def shard(path, number, of=3, replications=MANY, **more):
-    cfg = config({"replications": replications, "workers": 1, "shard": f"{number}/{of}"} | more, end=END)
+    cfg = config({"replications": replications, "workers": 1, "shard": f"{number}/{of}"} | more, end=END, every=1)
     assert workflow.run(cfg, "baseline", path, ["sim", "run", f"shard={number}/{of}", f"out={path}"]) == 0
     return path
 

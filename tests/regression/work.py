@@ -24,7 +24,7 @@ SEED = 20251114
 
 def count(experiment: str) -> dict[str, int]:
     """Run replication 0 of an experiment to the end of 2027, once for each kind of count."""
-    world = study({"seed": SEED}, experiment, "2027-12-31")
+    world = study({"seed": SEED}, experiment, "2027-12-31", every=1)
     work = dict.fromkeys(("events", "draws", "calls"), 0)
     draw = Streams._draw
 
