@@ -71,6 +71,7 @@ bench: $(READY) ## how fast the simulation runs, beside rivals: makes results/be
 	@$(BIN)/python -c 'import numba, salabim' 2>/dev/null || $(PIP) --require-hashes -r bench.lock || \
 		echo "numba and salabim cannot be installed: they are left out" >&2
 	@$(BIN)/python tests/benchmarks/bench.py $(ARGS)
+	@$(BIN)/python docs/generate.py
 
 results: $(READY) ## make the published results of results/README.md anew (about an hour)
 	@$(call publish,$$($(BIN)/sim list | cut -d ' ' -f 1 | grep -v calibrated))

@@ -256,6 +256,12 @@ def calibration():
     return "\n\n".join([said, first, counts, learned, goals, medians])
 
 
+def benchmarks():
+    """What `make bench` says first: costs, aims, reasons, and where the time goes."""
+    page = (RESULTS / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    return page.partition("\n\n")[2].partition("\n\n## ")[0]
+
+
 def left_out():
     """What is not modelled."""
     return "\n".join(f"- {line}" for line in not_modelled())
@@ -280,6 +286,7 @@ MAKERS = (
     versions,
     calibration,
     left_out,
+    benchmarks,
 )
 
 

@@ -47,8 +47,11 @@ from sim.study.design import points
 from sim.study.executor import run_tasks
 from sim.study.montecarlo import Block, replicate, run_block, run_study, scenario_key
 from sim.workflow import variance_reduction
+from tests import helpers
 from tests.benchmarks import rivals
-from tests.helpers import ROOT, SIM, clean_environment, config, study
+from tests.helpers import ROOT, SIM, clean_environment
+
+config, study = (partial(make, every=1) for make in (helpers.config, helpers.study))  # with all states, as published
 
 PROCESSES = 100
 Z = 1.96
@@ -71,7 +74,7 @@ def wall(*command: str) -> float:
     return time.perf_counter() - begin
 
 
-def bare_loop(events: int) -> int:
+def bare_loop(events: int, processes: int = PROCESSES) -> int:
     """Run SimPy with as many events that do nothing; return how many were scheduled."""
     env = simpy.Environment()
 
@@ -79,10 +82,10 @@ def bare_loop(events: int) -> int:
         while True:
             yield env.timeout(1)
 
-    for _ in range(PROCESSES):
+    for _ in range(processes):
         env.process(tick())
     # Each process is begun by an event of its own and ends with one on the way.
-    env.run(until=events / PROCESSES - 1.5)
+    env.run(until=events / processes - 1.5)
     return next(env._eid)
 
 
@@ -231,7 +234,7 @@ def designs(effort: int) -> dict[str, Any]:
 
 def start_up(effort: int) -> dict[str, float]:
     """Seconds by the clock on the wall until something happens, each in a process of its own."""
-    first = "from tests.helpers import study; from sim.study.montecarlo import replicate; replicate(study(), 0)"
+    first = "from tests.helpers import study; from sim.study.montecarlo import replicate; replicate(study(every=1), 0)"
     commands = {
         "python itself": ("-c", ""), "import sim.cli": ("-c", "import sim.cli"),
         "sim run --help": (*SIM[1:], "run", "--help"), "import sim.model.world": ("-c", "import sim.model.world"),
@@ -316,16 +319,28 @@ def child(kind: str, number: int) -> dict[str, float]:
 def of_hubs(hubs: int) -> dict[str, float]:
     """One replication with so many applications on the first day (`rivals.part`), and as many places in proportion.
 
-    Memory is what Python has allocated at most, in a second replication: that of the process has a size it begins with.
+    Beside it a bare SimPy loop with a process a hub and as many events. In replications of their own: the share of
+    SimPy's queue and of its lists of who holds a place, by a profile; and memory, what Python has allocated at most
+    (that of the process has a size it begins with).
     """
     rivals.ours(0, rivals.part(25, 8))
     world = rivals.part(hubs, hubs * rivals.PLACES // rivals.APPLICATIONS)
     gc.collect()
-    seconds, _ = timed(rivals.ours, 0, world)
+    seconds, (*_, events) = timed(rivals.ours, 0, world)
+    gc.collect()
+    bare, _ = timed(bare_loop, events, hubs)
+    profiler = cProfile.Profile()
+    profiler.runcall(rivals.ours, 0, world)
+    spent = [(name, own) for (_, _, name), (_, _, own, *_) in pstats.Stats(profiler).stats.items()]
+    queue = sum(own for name, own in spent if "heappop" in name or "'remove' of 'list'" in name)
+    del profiler
     gc.collect()
     tracemalloc.start()
     rivals.ours(0, world)
-    return {"seconds": seconds, "megabytes": tracemalloc.get_traced_memory()[1] / 1e6}
+    return {
+        "seconds": seconds, "bare_seconds": bare, "queue_percent": 100 * queue / sum(own for _, own in spent),
+        "megabytes": tracemalloc.get_traced_memory()[1] / 1e6,
+    }  # fmt: skip
 
 
 def of_replications(replications: int) -> dict[str, float]:
@@ -390,13 +405,15 @@ WHY = {
     "bare": "A bare event is one addition to a queue. An event here is a decision about a hub or a round of hiring, "
     "with random numbers of its own, books that must balance, and a record.",
     "rivals": "The others draw from one generator and check nothing. Ours gives every hub and purpose a stream of its "
-    "own, so that plans are compared on the same luck (worth more than this factor: see the difference of two plans "
-    "below), and keeps the books of every region.",
+    "own, so that plans are compared on the same luck, worth {paired:.0f} times as many runs for the difference of two "
+    "plans, and keeps the books of every region.",
     "compiled": "Processes are what makes the model readable; a compiled loop has none.",
     "workers": "Two processes that share nothing and send nothing back reach {limit:.2f} here: what is missing beyond "
     "that is the machine's, whose processors share caches and memory, and other work.",
-    "hubs": "Events are in proportion to hubs. What they cost beyond that is presumably memory that no longer fits the "
-    "processor's caches, and the depth of SimPy's queue; garbage collection has no part in it (no faster without).",
+    "hubs": "Events are in proportion to hubs. A bare SimPy loop with a process a hub and as many events grows with an "
+    "exponent of {bare_exponent:.2f}. Taking the next event from SimPy's queue, and a hub from its list of who holds a "
+    "place, are {queue_few:.0f}% of a replication of the fewest hubs and {queue_many:.0f}% of one of the most (in a "
+    "profile); the rest is presumably memory that no longer fits the processor's caches.",
     "memory": "Sites are kept until the end: their dates are the table `sites`.",
 }
 """Why an aim may be missed, by the aim's kind."""
@@ -408,6 +425,13 @@ def aims(found: dict[str, Any]) -> list[str]:
     compiled = 1 / ratio["numba, a compiled event loop"] if "numba, a compiled event loop" in ratio else None
     gain = found["designs"]["control variates"]["jobs_supported"]
     hubs, many = (found[f"growth_{kind}"]["exponents"] for kind in ("hubs", "replications"))
+    few, *_, most = (row["queue_percent"] for row in found["growth_hubs"]["rows"])
+    known = found["parallel"] | {"bare_exponent": hubs["bare_seconds"], "queue_few": few, "queue_many": most}
+    plans = (
+        found["precision"][f"difference_within_100_jobs_{kind}"] for kind in ("independent", "common_random_numbers")
+    )
+    alone, paired = (plan["replications"] for plan in plans)
+    known["paired"] = alone / paired
     rows = [
         (
             "a replication of the portfolio, times the bare loop",
@@ -440,7 +464,7 @@ def aims(found: dict[str, Any]) -> list[str]:
             continue
         met = measured <= asked if bound == "most" else measured >= asked
         lines.append(f"| {what} | at {bound} {asked} | {measured:.2f} | {'met' if met else '**missed**'} |")
-        if not met and why and (reason := WHY[why].format(**found["parallel"])) not in reasons:
+        if not met and why and (reason := WHY[why].format(**known)) not in reasons:
             reasons.append(reason)
     lines += ["", *reasons, "", "Where the time of a replication goes (profiled, which makes calls look dearer):", "",
               "| | " + " | ".join(found["profile"]) + " |", "|---" * (len(found["profile"]) + 1) + "|"]  # fmt: skip
@@ -474,7 +498,7 @@ def page(found: dict[str, Any]) -> str:
         )
     lines += ["", *aims(found)]
     _, inside, beyond = (" ".join(text.split()) for text in rivals.__doc__.split("\n\n"))
-    lines += ["", inside, "", beyond, "",
+    lines += ["", "## The same part, written otherwise", "", inside, "", beyond, "",
               "| the same part, written as | ms | times ours | hubs open, off ours | people, off ours |",
               "|---|---|---|---|---|"]  # fmt: skip
     for name, one in found["rivals"].items():
@@ -483,7 +507,13 @@ def page(found: dict[str, Any]) -> str:
             f"{one['people_off_percent']:+.1f}% |"
         )
     precise, up, pool, block = found["precision"], found["start_up"], found["parallel"], found["blocks"]
-    lines += ["", f"| answer, baseline to {ON} | replications | seconds on one processor |", "|---|---|---|"]
+    lines += [
+        "",
+        "## To an answer",
+        "",
+        f"| answer, baseline to {ON} | replications | seconds on one processor |",
+        "|---|---|---|",
+    ]
     for name, what in (
         ("probability_within_2_points", f"{precise['goal']} (p = {precise['probability']:.2f}), within 2 points"),
         ("difference_within_100_jobs_common_random_numbers", "60 against 48 applications a call, within 100 jobs"),
@@ -507,7 +537,7 @@ def page(found: dict[str, Any]) -> str:
         for kind, one in gains.items()
         if kind != "replications"
     ]
-    lines += ["", "| start-up | seconds |", "|---|---|"]
+    lines += ["", "## Start-up, workers, growth", "", "| start-up | seconds |", "|---|---|"]
     lines += [f"| {name} | {seconds:.2f} |" for name, seconds in up.items()]
     lines += [
         "", f"Two workers, against in turn, {pool['pairs']} times: {100 * pool['efficiency']:.0f}% of twice as fast "
