@@ -67,7 +67,7 @@ verify-docs: $(READY) ## make docs/verification.md anew: every check with its pi
 check-results: $(READY) ## run the first replications of each published result again: do they still come out the same?
 	@$(BIN)/sim reproduce $$(dirname $(RESULTS)/*/manifest.json) replications=2 $(ARGS)
 
-bench: $(READY) ## how fast the simulation runs, beside rivals: makes results/benchmarks (15 minutes; ARGS=--quick)
+bench: $(READY) ## how fast the simulation runs, beside rivals: makes results/benchmarks (an hour; ARGS=--quick)
 	@$(BIN)/python -c 'import numba, salabim' 2>/dev/null || $(PIP) --require-hashes -r bench.lock || \
 		echo "numba and salabim cannot be installed: they are left out" >&2
 	@$(BIN)/python tests/benchmarks/bench.py $(ARGS)

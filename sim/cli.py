@@ -1,6 +1,7 @@
 """The command `sim`."""
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -163,7 +164,9 @@ def _folder_and_numbers(command: str, arguments: list[str]) -> tuple[Path, dict[
     if not arguments or not set(changes) <= {"replications", "workers"}:
         raise InputError(f"usage: sim {command} RUN [replications=N] [workers=N]")
     wrong = [
-        f"{key}: should be a whole number (got {value!r})" for key, value in changes.items() if not value.isdigit()
+        f"{key}: should be a whole number of at most nine digits (got {value[:60]!r})"
+        for key, value in changes.items()
+        if not re.fullmatch("[0-9]{1,9}", value)
     ]
     if wrong:
         raise InputError("\n".join(wrong))

@@ -62,14 +62,18 @@ def check_own(key: str, folder: str) -> None:
         aliases = sum(isinstance(token, yaml.AliasToken) for token in tokens)
         if aliases > MOST_ALIASES:
             raise InputError(f"{file}: should have at most {MOST_ALIASES} aliases (got {aliases})")
-        said = {token.value for token in tokens if isinstance(token, yaml.ScalarToken)} | set(file.parts)
-        said |= set(re.findall(r"@package\s+([A-Za-z_]+)", text))
-        if refused := sorted(said & CALLS):
+        said = [token.value for token in tokens if isinstance(token, yaml.ScalarToken)]
+        said += [*file.relative_to(folder).parts, *re.findall(r"@package\s+(.*)", text)]
+        if hidden := next((one for one in said if "@" in one and "$" in one), None):
+            raise InputError(f"{file}: should say in so many words where it puts what it names (got {hidden!r})")
+        if refused := sorted({part for one in said for part in SEPARATOR.split(one)} & CALLS):
             raise InputError(f"{file}: should say nothing of {refused[0]}, which would let it run any code")
 
 
-CALLS = {"hydra", "_target_", "_partial_"}
-"""Keys, folders and packages by which a configuration can have Hydra call something."""
+CALLS = {"hydra", "_target_", "_partial_", "()"}
+"""Keys, folders and packages by which a configuration can have Hydra, or logging, call something."""
+SEPARATOR = re.compile(r"[.@/:\s]")
+"""What is between the names in a package, as of `override /hydra/job_logging@_global_.hydra.job_logging`."""
 
 
 @cache

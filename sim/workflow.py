@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
@@ -31,6 +32,8 @@ KINDS = {
 has one, finds mistakes before anything is run.
 """
 ALTERNATIVES = 6
+MOST_SAID = 20
+"""Different reasons of failed replications that are printed; the table `runs` has all."""
 STOPPED = 1
 FAILED = 3
 INTERRUPTED = 130
@@ -171,11 +174,14 @@ def _run(
         if quiet:  # what it is a part of has to stop as well
             raise
         done.stopped = "interrupted" if isinstance(stop, KeyboardInterrupt) else "out of memory"
-    for (scenario, replication), error in done.errors.items():
-        where = f"replication {replication}" + (f" of scenario {scenario}" if len(overrides) > 1 else "")
-        print(f"{where} failed: {error.strip().splitlines()[-1]}", file=sys.stderr)
+    alike = defaultdict[str, list[tuple[int, int]]](list)
+    for one, error in done.errors.items():
+        alike[error.strip().splitlines()[-1]].append(one)
         if study.only is not None:
             print(error, file=sys.stderr)
+    for said, ((scenario, replication), *others) in list(alike.items())[:MOST_SAID]:
+        where = f"replication {replication}" + (f" of scenario {scenario}" if len(overrides) > 1 else "")
+        print(f"{where} failed{f', and {len(others)} more' if others else ''}: {said}", file=sys.stderr)
     if manifest["failed"] and study.only is None:
         first = manifest["failed"][0][1]
         number = len(manifest["failed"])

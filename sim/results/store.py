@@ -18,6 +18,7 @@ import fcntl
 import json
 import logging
 import os
+import re
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -142,19 +143,26 @@ class Store:
                 self.sources[source.key].append(source if new == source.numbers else replace(source, only=new))
             taken[source.key] |= new
 
+    def _part(self, key: str, first: int, last: int, table: str) -> Path:
+        return self.parts / key[:16] / f"{first}-{last}.{table}.parquet"
+
     def _journalled(self) -> Iterator[Source]:
         journal = self.parts / "journal.jsonl"
-        for line in journal.read_text(encoding="utf-8").splitlines() if journal.exists() else ():
+        for line in journal.read_text(encoding="utf-8", errors="replace").splitlines() if journal.exists() else ():
             try:
                 entry = json.loads(line)
-            except json.JSONDecodeError:  # empty, or torn when a process was killed
+                key, first, last = str(entry["key"]), int(entry["first"]), int(entry["last"])
+                digests = {name: digest for name, (_, digest) in entry["files"].items()}
+            except (ValueError, KeyError, TypeError, AttributeError):  # empty, damaged, or torn when a process was killed
                 continue
-            files = {name: self.path / file for name, (file, _) in entry["files"].items()}
-            damaged = [files[name] for name, (_, digest) in entry["files"].items() if _checksum(files[name]) != digest]
-            for file in damaged:
+            if not (re.fullmatch("[0-9a-f]+", key) and set(digests) <= set(TABLES) and 0 < last - first <= 10**6):
+                continue  # it would name files elsewhere, or more replications than there may be
+            files = {name: self._part(key, first, last, name) for name in digests}
+            damaged = [files[name] for name, digest in digests.items() if _checksum(files[name]) != digest]
+            for file in damaged if self._lock is not None else ():  # what is only looked at stays as it is
                 set_aside(file)
             if not damaged:
-                yield Source(entry["key"], entry["first"], entry["last"], files)
+                yield Source(key, first, last, files)
 
     def _tabled(self, keys: Sequence[str], tables: Mapping[str, Mapping[str, Any]]) -> Iterator[Source]:
         files = {name: self.path / "tables" / f"{name}.parquet" for name in tables}
@@ -198,11 +206,10 @@ class Store:
 
     def put(self, key: str, first: int, last: int, tables: Mapping[str, bytes]) -> None:
         """Keep a finished block: every file written whole and renamed into place, then a line in the journal."""
-        folder = self.parts / key[:16]
-        folder.mkdir(exist_ok=True)
         files: dict[str, tuple[str, str]] = {}
         for name, content in tables.items():
-            file = folder / f"{first}-{last}.{name}.parquet"
+            file = self._part(key, first, last, name)
+            file.parent.mkdir(exist_ok=True)
             write_whole(file, content, lasting=False)  # a block that a power cut takes is found by its checksum
             files[name] = (str(file.relative_to(self.path)), sha256(content).hexdigest())
         line = json.dumps({"key": key, "first": first, "last": last, "files": files})

@@ -1,4 +1,4 @@
-"""What the simulation costs, beside what else could be run: `make bench` (15 minutes), ARGS=--quick (3 minutes).
+"""What the simulation costs, beside what else could be run: `make bench` (an hour), ARGS=--quick (3 minutes).
 
 Everything is measured in one run, alternately, and told as medians and ratios: the machine may be busy. Seconds are of
 the process's own CPU clock unless they are said to be of the clock on the wall. The last run is kept in
@@ -24,7 +24,7 @@ from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from math import nan
+from math import log, nan
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -41,6 +41,7 @@ from sim import __version__
 from sim.config import read_study
 from sim.model.metrics import national
 from sim.model.world import simulate
+from sim.results.folder import environment
 from sim.results.store import Store
 from sim.results.tables import build
 from sim.study.design import points
@@ -387,6 +388,13 @@ def growth(kind: str, numbers: list[int], effort: int) -> dict[str, Any]:
     return {"numbers": numbers, "rows": rows, "exponents": dict(zip(rows[0], map(float, exponents), strict=True))}
 
 
+def _processor() -> str | None:
+    """Its model, where Linux says so."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), None)
+
+
 def machine() -> dict[str, Any]:
     """What it was measured with."""
     versions: dict[str, str | None] = {}
@@ -396,7 +404,8 @@ def machine() -> dict[str, Any]:
         except PackageNotFoundError:
             versions[name] = None
     return {
-        "machine": f"{platform.system()} {platform.machine()}", "processors": os.cpu_count(), "sim": __version__,
+        "machine": f"{platform.system()} {platform.machine()}", "processor": _processor(),
+        "processors": os.cpu_count(), "sim": __version__,
         "python": platform.python_version(), **versions,
     }  # fmt: skip
 
@@ -405,8 +414,8 @@ WHY = {
     "bare": "A bare event is one addition to a queue. An event here is a decision about a hub or a round of hiring, "
     "with random numbers of its own, books that must balance, and a record.",
     "rivals": "The others draw from one generator and check nothing. Ours gives every hub and purpose a stream of its "
-    "own, so that plans are compared on the same luck, worth {paired:.0f} times as many runs for the difference of two "
-    "plans, and keeps the books of every region.",
+    "own, so that plans are compared on the same luck, worth {paired:.0f} times as many independent runs for "
+    "the difference of two plans, and keeps the books of every region.",
     "compiled": "Processes are what makes the model readable; a compiled loop has none.",
     "workers": "Two processes that share nothing and send nothing back reach {limit:.2f} here: what is missing beyond "
     "that is the machine's, whose processors share caches and memory, and other work.",
@@ -414,6 +423,8 @@ WHY = {
     "exponent of {bare_exponent:.2f}. Taking the next event from SimPy's queue, and a hub from its list of who holds a "
     "place, are {queue_few:.0f}% of a replication of the fewest hubs and {queue_many:.0f}% of one of the most (in a "
     "profile); the rest is presumably memory that no longer fits the processor's caches.",
+    "reading": "While replications run, blocks go to files as they come. The summary reads the table `runs` whole, and "
+    "figures `monthly` and `sites`: these grow with the replications.",
     "memory": "Sites are kept until the end: their dates are the table `sites`.",
 }
 """Why an aim may be missed, by the aim's kind."""
@@ -423,7 +434,12 @@ def aims(found: dict[str, Any]) -> list[str]:
     """What was aimed at, what was measured, and the reason where it was missed."""
     ratio = {name: one["ratio"] for name, one in found["rivals"].items()}
     compiled = 1 / ratio["numba, a compiled event loop"] if "numba, a compiled event loop" in ratio else None
-    gain = found["designs"]["control variates"]["jobs_supported"]
+    worth = found["designs"]["control variates"]
+    gain = worth["jobs_supported"]
+
+    def per(metric: str) -> str:
+        return f"{compiled / worth[metric]:.0f}" if compiled else "not measured"
+
     hubs, many = (found[f"growth_{kind}"]["exponents"] for kind in ("hubs", "replications"))
     few, *_, most = (row["queue_percent"] for row in found["growth_hubs"]["rows"])
     known = found["parallel"] | {"bare_exponent": hubs["bare_seconds"], "queue_few": few, "queue_many": most}
@@ -444,7 +460,8 @@ def aims(found: dict[str, Any]) -> list[str]:
         ("salabim, times ours", "least", 5, ratio.get("salabim, a component a hub"), "rivals"),
         ("ours, times the compiled loop", "most", 20, compiled, "compiled"),
         (
-            "the same for equally precise jobs, ours with control variates (their worth in the baseline)",
+            f"the same for equally precise jobs, ours with control variates (their worth in the baseline; "
+            f"hubs open: {per('hubs_open')}, the chance of a goal: {per('goal')})",
             "most",
             5,
             compiled and compiled / gain,
@@ -455,6 +472,13 @@ def aims(found: dict[str, Any]) -> list[str]:
         ("exponent of memory, by hubs", "most", 1.05, hubs["megabytes"], "memory"),
         ("exponent of time, by replications", "most", 1.05, many["run_seconds"], ""),
         ("exponent of the parent's memory, by replications", "most", 0.05, many["run_megabytes"], ""),
+        (
+            "the same, with summary and figures, which read the tables whole",
+            "most",
+            0.05,
+            many["monthly_megabytes"],
+            "reading",
+        ),
         ("sim run --help, seconds", "most", 0.6, found["start_up"]["sim run --help"], ""),
     ]
     lines, reasons = ["| aim | asked | measured | |", "|---|---|---|---|"], []
@@ -477,17 +501,29 @@ def aims(found: dict[str, Any]) -> list[str]:
     return lines
 
 
+def made_at(found: dict[str, Any]) -> str:
+    """Of which commits the parts are: of one, unless `--only` measured some of them again."""
+    commits: dict[str, list[str]] = {}
+    for name in found["load"]:
+        commits.setdefault(found.get("commits", {}).get(name, "not recorded"), []).append(name)
+    if len(commits) == 1:
+        return f"commit {next(iter(commits))}"
+    *others, last = (f"{', '.join(names)} at commit {commit}" for commit, names in commits.items())
+    return f"measured in {len(commits)} runs: {'; '.join(others)}; {last}"
+
+
 def page(found: dict[str, Any]) -> str:
     """results/benchmarks/README.md, from benchmarks.json."""
     made = found["machine"]
     versions = ", ".join(
         f"{name} {made[name]}" for name in ("python", "simpy", "numpy", "salabim", "numba") if made[name]
     )
+    chip = made.get("processor")
     lines = [
         "# Benchmarks", "",
         f"Made by `make bench`{' ARGS=--quick' if found['quick'] else ''} on {made['machine']}, {made['processors']} "
-        f"shared processors (load before each part {min(found['load'].values()):.1f} to "
-        f"{max(found['load'].values()):.1f}); {versions}. Ratios are medians of alternating runs.", "",
+        f"shared processors{f' ({chip})' if chip else ''}, load before each part {min(found['load'].values()):.1f} to "
+        f"{max(found['load'].values()):.1f}; {versions}; {made_at(found)}. Ratios are medians of alternating runs.", "",
         "| a replication to the end of 2030 | events | ms | bare SimPy loop with as many events, ms | ratio |",
         "|---|---|---|---|---|",
     ]  # fmt: skip
@@ -526,8 +562,8 @@ def page(found: dict[str, Any]) -> str:
     gains = found["designs"]
     controlled = {name: precise["probability_within_2_points"][name] / gains["control variates"]["goal"]
                   for name in ("replications", "seconds")}  # fmt: skip
-    lines += [f"| the goal's probability with control variates | {controlled['replications']:,.0f} | "
-              f"{controlled['seconds']:,.0f} |",
+    lines += ["| the goal's probability with control variates, which no command offers | "
+              f"{controlled['replications']:,.0f} | {controlled['seconds']:,.0f} |",
               "", f"From the spread in a pilot of {precise['pilot']} replications; 95% intervals.", "",
               f"| mean on {ON}, {gains['replications']:,} replications | hubs open, worth so many plain runs | jobs | "
               f"{GOAL} hubs open or not |",
@@ -564,14 +600,17 @@ def page(found: dict[str, Any]) -> str:
         for number, row in zip(one["numbers"], one["rows"], strict=True):
             lines.append(f"| {number:,} | " + " | ".join(f"{row[name]:,.2f}" for name in names) + " |")
         lines.append("| exponent | " + " | ".join(f"{one['exponents'][name]:.2f}" for name in names) + " |")
+        (*_, n, m), (*_, before, last) = one["numbers"], one["rows"]
+        steps = [f"{log(max(last[name], 1e-9) / max(before[name], 1e-9)) / log(m / n):.2f}" for name in names]
+        lines.append("| of the last step | " + " | ".join(steps) + " |")
     return "\n".join(lines) + "\n"
 
 
-def measured(effort: int, only: Collection[str] = (), many: bool = False) -> Iterator[tuple[str, Any]]:
+def measured(effort: int, only: Collection[str] = ()) -> Iterator[tuple[str, Any]]:
     """Measure all parts or some, with effort 0 (to see that they work), 1 (quick) or 2; yield each when it is done."""
     sizes = {
         "hubs": ([20, 40], [250, 2500], [250, 2500, 25_000])[effort],
-        "replications": ([2, 4], [100, 1000], [100, 1000, 10_000])[effort] + [100_000] * many,
+        "replications": ([2, 4], [100, 1000], [100, 1000, 10_000, 100_000])[effort],
     }
     for name, measure in (
         ("floor", floor), ("profile", profile), ("rivals", beside_rivals), ("precision", precision),
@@ -587,7 +626,6 @@ def main() -> None:
     """Measure, write, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer runs, smaller sizes")
-    parser.add_argument("--many", action="store_true", help="up to 100,000 replications (another 10 minutes)")
     parser.add_argument("--only", nargs="*", help="measure these parts again and keep the others of the last run")
     parser.add_argument("--out", type=Path, default=ROOT / "results/benchmarks")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
@@ -600,16 +638,20 @@ def main() -> None:
         print(json.dumps(CHILDREN[kind](int(number))))
         return
     last, now = options.out / "benchmarks.json", machine()
-    found: dict[str, Any] = {"quick": options.quick, "machine": now, "load": {}}
+    found: dict[str, Any] = {"quick": options.quick, "machine": now, "load": {}, "commits": {}}
     if options.only:
         found = json.loads(last.read_text(encoding="utf-8"))
-        if (there := found["machine"]) != now:
+        there = found["machine"]
+        if there != {name: now[name] for name in there}:
             sys.exit(f"--only: the other parts were measured with {there}, and this is {now}")
     options.out.mkdir(parents=True, exist_ok=True)
     new = last.with_suffix(".part")  # at once, lest a defect loses the rest; whole when the page is
+    here = environment()
+    commit = str(here["commit"])[:7] + ("+" if here["dirty"] else "")
     load = os.getloadavg()[0]
-    for name, one in measured(1 if options.quick else 2, options.only or (), options.many):
+    for name, one in measured(1 if options.quick else 2, options.only or ()):
         found[name], found["load"][name] = one, load
+        found.setdefault("commits", {})[name] = commit
         new.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
         print(f"{name}: done", file=sys.stderr)
         load = os.getloadavg()[0]

@@ -226,7 +226,8 @@ def differences(results):
     """Compare each way with ours: {name: (hubs open %, people %)}; AssertionError if one is another model.
 
     Means by Welch's t test, for persons the part beyond ROUNDS_ARE_LATE only; spreads by Levene's test about the median
-    (Brown and Forsythe 1974). `results` has an array (n, 2) for each way.
+    (Brown and Forsythe 1974); distributions by Kolmogorov and Smirnov's, of people only where rounds are the same.
+    `results` has an array (n, 2) for each way.
     """
     from scipy import stats
 
@@ -241,5 +242,8 @@ def differences(results):
         spread = np.array([stats.levene(a, b).pvalue for a, b in zip(other.T, base.T, strict=True)])
         assert (p > FALSE_ALARM).all(), f"{name} is another model: off by {off}, p = {p}"
         assert (spread > FALSE_ALARM).all(), f"{name} is another model: spread {other.std(0)}, p = {spread}"
+        same = zip(other.T, base.T, (True, "person" not in name), strict=True)
+        shape = np.array([stats.ks_2samp(a, b).pvalue for a, b, judged in same if judged])
+        assert (shape > FALSE_ALARM).all(), f"{name} is another model: distributions differ, p = {shape}"
         found[name] = tuple(100 * off / base.mean(0))
     return found

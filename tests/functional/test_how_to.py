@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from sim import workflow
+from sim.figures import hubs_open
 from sim.results.folder import open_run
 from tests.helpers import ROOT, SIM, clean_environment, config
 
@@ -28,9 +29,11 @@ def run(command, folder, **extra):
 def said(tmp_path_factory):
     """What every block printed, by number; None of one that needs DuckDB where there is none."""
     folder = tmp_path_factory.mktemp("page")
-    study = config({"replications": 3, "tables": ["runs", "monthly"], "figures": True}, end="2027-12-31")
+    study = config({"replications": 3, "tables": ["runs", "monthly"]}, end="2027-12-31")
     command = ["sim", "run", "replications=3", "tables=[runs,monthly]", "out=results/baseline"]
     assert workflow.run(study, "baseline", folder / "results/baseline", command) == 0
+    (folder / "results/baseline/figures").mkdir()
+    hubs_open.draw(open_run(folder / "results/baseline"), folder / "results/baseline/figures")
     found = []
     for language, text in BLOCKS:
         if language == "sh":

@@ -82,11 +82,13 @@ BAD = [
     (["run", "hydra.mode=RUN", "hiring.attrition=-1"], ["hiring.attrition", "between 0 and 0.99", "-1"]),
     (["run", "out=file/run", "replications=1"], ["out", "file/run"]),
     (["parameters", "hiring.atrition=2"], ["hiring.atrition", "did you mean hiring.attrition?"]),
+    (["resume", "file", "replications=\u00b2"], ["replications: should be a whole number of", "\u00b2"]),
+    (["reproduce", "file", "workers=" + "9" * 5000], ["workers: should be a whole number of", "999"]),
     (["rnu"], ["rnu", "run, resume, reproduce, compare, score, merge, report"]),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("arguments", "words"), BAD, ids=lambda value: " ".join(value))
+@pytest.mark.parametrize(("arguments", "words"), BAD, ids=lambda value: " ".join(value)[:80])
 def test_bad_input_is_one_clear_line(sim, tmp_path, arguments, words):
     (tmp_path / "file").write_text("not a folder")
     if not any(argument.startswith("out=") for argument in arguments) and arguments[0] == "run":

@@ -18,6 +18,14 @@ FILES = {
     ),
     "settings of Hydra": ("? !!str hydra\n: {job_logging: null}", "own.yaml: should say nothing of hydra, which"),
     "a package of Hydra": ("# @package hydra.job_logging", "own.yaml: should say nothing of hydra, which"),
+    "a package in a package": (
+        "# @package _global_.hydra.job_logging\nroot: {level: INFO}", "own.yaml: should say nothing of hydra, which",
+    ),
+    "a package in the defaults": (
+        "defaults: [/own@_global_.hydra.job_logging: x]", "own.yaml: should say nothing of hydra, which",
+    ),
+    "a package that is hidden": ("a: hydra_\ndefaults: ['/own@_global_.${a}: x']", "should say in so many words where"),
+    "a factory of logging": ('x: {"()": os.mkdir, path: made}', "own.yaml: should say nothing of (), which"),
     "a huge integer": ("seed: " + "9" * 400, "seed: should be less than 9223372036854775808"),
     "a larger one": ("seed: 0x" + "f" * 5000, "seed: should be less than 9223372036854775808"),
     "a list of files of states": ("start: {states_file: [a]}", "should be the name of a file (got ['a'])"),

@@ -119,6 +119,7 @@ def test_all_failed(monkeypatch, tmp_path, capsys):
     assert run(study(replications=2), "baseline", tmp_path / "run") == FAILED
     out, err = capsys.readouterr()
     assert "No replication finished." in out
+    assert "replication 0 failed, and 1 more: ZeroDivisionError: division by zero\n" in err
     assert "2 of 2 replications failed; only=0 runs one alone" in err
     assert [row["error"] for row in rows(tmp_path / "run")] == ["ZeroDivisionError: division by zero"] * 2
 

@@ -159,6 +159,43 @@ def test_a_line_that_was_not_finished_does_not_count(tmp_path):
         assert store.missing(A, range(90)) == []
 
 
+def test_a_flipped_byte_anywhere_in_the_journal_costs_a_block_or_nothing(tmp_path):
+    """Each byte in turn, by its lowest and its highest bit."""
+    unfinished(tmp_path, [(0, 2), (40, 42)])
+    journal = tmp_path / "parts" / "journal.jsonl"
+    whole, found = journal.read_bytes(), set()
+    for place in range(len(whole)):
+        for bit in (1, 128):
+            journal.write_bytes(bytes(byte ^ bit * (i == place) for i, byte in enumerate(whole)))
+            store = Store(tmp_path)
+            store.find([], {})
+            there = [n for source in store.sources[A] for n in source.numbers]
+            assert set(there) <= {0, 1, 40, 41}
+            found.add(tuple(there))
+    assert found == {(0, 1, 40, 41), (0, 1), (40, 41)}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"files": {"runs": ["FILE", "0"]}}, {"files": {"../../x": ["x", "0"]}}, {"key": "../.."}, {"last": 10**18},
+     {"first": "0"}, {"files": []}],
+    ids=str,
+)  # fmt: skip
+def test_a_journal_names_nothing_but_parts(tmp_path, changes):
+    """A run folder is sent from one to another: what its journal says must not reach beyond it."""
+    unfinished(tmp_path / "run", [(0, 2)])
+    victim = tmp_path / "x.runs.parquet"
+    victim.write_bytes(b"mine")
+    journal = tmp_path / "run" / "parts" / "journal.jsonl"
+    entry = json.loads(journal.read_text()) | changes
+    journal.write_text(json.dumps(entry).replace("FILE", str(victim)))
+    with Store(tmp_path / "run") as store:
+        store.find([], {})
+        assert store.missing(A, [0, 1]) == ([] if changes == {"first": "0"} else [0, 1])
+    assert victim.read_bytes() == b"mine"
+    assert {path.name for path in tmp_path.iterdir()} == {"run", victim.name}
+
+
 @pytest.mark.parametrize("damage", ["flip", "cut", "gone"])
 def test_a_damaged_part_is_named_set_aside_and_missing(tmp_path, damage, caplog):
     unfinished(tmp_path, [(0, 40), (40, 90)])
