@@ -8,9 +8,13 @@ from scipy import stats
 from sim.analysis.intervals import mean
 from sim.analysis.variance import controlled, grouped
 from sim.model.streams import Purpose, Streams
+from sim.results.tables import build
+from sim.study import design
 from sim.study.design import GROUPS, designed, uniforms
+from sim.study.montecarlo import replicate
+from sim.workflow import variance_reduction
 from tests.helpers import study
-from tests.verification.alarms import BLUE, ORANGE, SEED, VERMILLION, check, mean_of, rng
+from tests.verification.alarms import BLUE, GREY, ORANGE, SEED, VERMILLION, check, mean_of, rng
 
 PATHS = ["calls.applications", "rollout.refusal", "rollout.rejection", "rollout.programme_shock"]
 N, STUDIES = 80, 600
@@ -93,5 +97,60 @@ def designs_and_controls(level):
             )
         ax.set_xticks(range(len(names)), [name.replace(", ", ",\n").replace("_", "\n") for name in names], fontsize=6)
         ax.set(ylim=(90, 101), ylabel="coverage, %", xlabel="in the bars: equal to so many times as many plain runs")
+
+    return draw
+
+
+RUNS, LAST = 320, "2026-06-30"
+
+
+@check
+def designs_of_the_model(level):
+    """Designs of the parameters and control variates, on the model.
+
+    Theory: whatever the design, each replication has the distribution of one at random, so means of the model's figures
+    are those of chance; so is what the summary makes of them by pairs, hypercubes or control variates, but for terms of
+    1 / n in the last.
+    Test: baseline to the end of June 2026, 320 replications under each design and, with control variates, at random,
+    all of independent seeds; t test of mean applications, hubs open and jobs, as the summary has them, against 320
+    other replications at random (for a Sobol sequence with the plain standard error, which is too large).
+    False alarm: 4e-4.
+    """
+    names = ("applications", "hubs_open", "jobs_supported")
+    columns = [f"{name}@{LAST}" for name in names]
+    base = study({"goals": {}}, end=LAST)
+
+    def outcomes(kind, seed):
+        world = base.model_copy(update={"seed": 2000 * SEED + seed, "design": kind})
+        made = [replicate(world, number, point) for number, point in enumerate(design.points(world, 0, RUNS))]
+        return world, build(made, world.start.date)["runs"]
+
+    def plain(runs):
+        return [mean_of(runs.column(name).to_numpy()) for name in columns]
+
+    chance = plain(outcomes("random", 0)[1])
+    found = {"at random": chance}
+    kinds = {"control variates": "random", "pairs": "antithetic", "hypercubes": "latin_hypercube", "Sobol": "sobol"}
+    for seed, (what, kind) in enumerate(kinds.items(), 1):
+        world, runs = outcomes(kind, seed)
+        reduced = variance_reduction(world, runs, columns)
+        assert bool(reduced) == (kind != "sobol")
+        if reduced:
+            assert [f"{one['metric']}@{one['date']}" for one in reduced] == columns
+            groups = RUNS // GROUPS[kind] - 1 if kind in GROUPS else RUNS - 50  # about as many controls as 50
+            found[what] = [
+                (one["value"], (one["high"] - one["low"]) / 2 / stats.t.isf(0.025, groups), groups) for one in reduced
+            ]
+        else:
+            found[what] = plain(runs)
+        for name, (value, error, dof), (other, spread, _) in zip(names, found[what], chance, strict=True):
+            level.t((value - other, np.hypot(error, spread), min(dof, RUNS - 1)), 1 / 12, 0, f"{name}, {what}")
+
+    def draw(ax):
+        for row, ones in enumerate(found.values()):
+            value, error, _ = ones[1]
+            ax.errorbar(value, -row, xerr=2.576 * error, fmt="o", ms=3, color=BLUE if row else GREY)
+        ax.set_yticks([-row for row in range(len(found))], list(found))
+        ax.set(xlabel="mean hubs open at the end of June 2026, 99% intervals")
 
     return draw

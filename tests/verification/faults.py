@@ -4,13 +4,14 @@ from typing import Any, NamedTuple
 
 from scipy.special import ndtri, stdtrit
 
-from sim.analysis import compare, discover, intervals, precision, sensitivity, solve, value_of_information
+from sim.analysis import compare, discover, intervals, precision, sensitivity, solve, value_of_information, variance
 from sim.model import exports, programme, rollout, world
 from sim.model.firms import Firms
 from sim.model.hiring import Hiring
 from sim.model.site import Draw, State
 from sim.model.snapshot import snapshot
 from sim.model.world import World
+from sim.study import design
 
 
 class Fault(NamedTuple):
@@ -209,3 +210,17 @@ def lenient_boxes(patch):
         return (1 + sum(halved(x, one, share, least, coverage) >= seen for one in rarer)) / (times + 1)
 
     patch.setattr(discover, "chance", half)
+
+
+@fault("what a design draws leans to high values", "u ** 0.3", "designs_of_the_model")
+def leaning_designs(patch):
+    uniforms = design.uniforms
+    patch.setattr(
+        design, "uniforms", lambda *given: ({path: u**0.3 for path, u in one.items()} for one in uniforms(*given))
+    )
+
+
+@fault("control variates have another expectation", "10% more", "designs_of_the_model")
+def other_expectations(patch):
+    expectation = variance.expectation
+    patch.setattr(variance, "expectation", lambda *given: 1.1 * expectation(*given))
