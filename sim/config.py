@@ -433,6 +433,7 @@ class Study(World):
             if not self.start.date <= goal.by <= self.end:
                 raise ValueError(
                     f"goals.{name}.by should be between start.date {self.start.date} and end {self.end}, got {goal.by}"
+                    "; end later, or say goals=none"
                 )
         return self
 
@@ -654,6 +655,7 @@ def _shown(value: object) -> str:
 def _validation_message(error: dict[str, Any]) -> str:
     path = ".".join(str(part) for part in error["loc"])
     message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    message = re.sub("be a valid dictionary or instance of .*", "be a mapping, as {key: value}", message)
     if error["type"] == "extra_forbidden":
         parent = _field_names(error["loc"][:-1])
         if path == "experiment":

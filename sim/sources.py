@@ -66,14 +66,15 @@ def check_own(key: str, folder: str) -> None:
         said += [*file.relative_to(folder).parts, *re.findall(r"@package\s+(.*)", text)]
         if hidden := next((one for one in said if "@" in one and "$" in one), None):
             raise InputError(f"{file}: should say in so many words where it puts what it names (got {hidden!r})")
-        if refused := sorted({part for one in said for part in SEPARATOR.split(one)} & CALLS):
+        names = {part.strip() for one in said for part in SEPARATOR.split(WORDS.sub("", one.strip()))}
+        if refused := sorted(names & CALLS):
             raise InputError(f"{file}: should say nothing of {refused[0]}, which would let it run any code")
 
 
 CALLS = {"hydra", "_target_", "_partial_", "()"}
 """Keys, folders and packages by which a configuration can have Hydra, or logging, call something."""
-SEPARATOR = re.compile(r"[.@/:\s]")
-"""What is between the names in a package, as of `override /hydra/job_logging@_global_.hydra.job_logging`."""
+SEPARATOR, WORDS = re.compile("[.@/:]"), re.compile(r"((override|optional)\s+)*")
+"""What is between the names, and before them, in a list of defaults: `override /hydra/x@_global_.hydra.x`."""
 
 
 @cache

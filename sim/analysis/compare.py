@@ -153,7 +153,8 @@ def _holm(found: Sequence[Difference], m: int) -> list[Difference]:
             break
         distinct.add(i)
     return [
-        one._replace(distinct=i in distinct, needed=0.0 if i in distinct else one.needed) for i, one in enumerate(found)
+        one._replace(distinct=i in distinct, needed=0.0 if i in distinct else max(one.needed, one.n + 1.0))
+        for i, one in enumerate(found)  # of few pairs the normal approximation asks for fewer than did not tell
     ]
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 MIDPOINTS = (np.arange(2000) + 0.5) / 2000
 PER_CONTROL = 5
 """So many runs there must be for each control: its coefficient is fitted to the same runs."""
+LEAST_GROUPS = 20
+"""So many pairs or hypercubes there must be: of a handful, what the design is worth is anybody's guess."""
 
 
 class Reduced(NamedTuple):
@@ -124,6 +126,8 @@ def reduced_means(
         if group is None or not np.isfinite(y).all() or y.size < 2 or y.std() == 0:
             continue
         if group > 1:
+            if y.size < group * LEAST_GROUPS:
+                continue
             method, reduced = "the design", grouped(y, rows.column("replication").to_numpy(), group)
         else:
             x = controls(rows, expectations)

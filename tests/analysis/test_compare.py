@@ -52,6 +52,16 @@ def test_intervals_are_wider_when_more_is_compared(sides):
     assert one_of_20.low < alone.low
 
 
+@pytest.mark.parametrize("shift", [0.5, 1.4, 1.5])
+def test_what_would_tell_is_more_than_what_did_not(shift):
+    """Of few pairs too, whose t interval is wider than the normal approximation has it."""
+    noise = np.random.default_rng(8).normal(0, 3, 8)
+    values = (noise - noise.mean()) / noise.std(ddof=1) + shift
+    (one,) = compare(table(np.zeros(8)), table(values), [COLUMN], [], 20)
+    assert not one.distinct
+    assert one.needed > 8
+
+
 def test_pairs_are_found_by_their_number(sides):
     """In any order, without those that one side lacks or failed."""
     x, y = sides

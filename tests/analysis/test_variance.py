@@ -88,4 +88,5 @@ def test_nothing_is_said_where_there_is_nothing_to_say(drawn):
     assert reduced_means(runs, ["m@2027-12-31"], {"a": 0.0}, None) == []  # Sobol: one whole
     assert reduced_means(runs, ["same@2027-12-31"], {"a": 0.0}, 1) == []
     assert reduced_means(runs.slice(0, 9), ["m@2027-12-31"], {"a": 0.0}, 1) == []  # too few for a coefficient
+    assert [len(reduced_means(runs.slice(0, n), ["m@2027-12-31"], {}, 2)) for n in (38, 40)] == [0, 1]  # pairs
     assert in_words([]) == ""

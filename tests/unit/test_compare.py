@@ -134,6 +134,7 @@ def test_words_for_better_worse_and_not_distinguishable(sim, runs, tmp_path, und
     assert unclear
     for row in unclear:
         assert f"not distinguishable at n = {row['n']} (" in row["in_words"]
+        assert float(row["needed"]) > int(row["n"])  # or it would contradict itself
         assert row["needed"] == "inf" or "about " in row["in_words"]
     assert f"hubs open on 31 January 2026: {said[f'hubs_open@{DAY}'].split(': ')[1]}" in out
 

@@ -24,6 +24,7 @@ FILES = {
     "a package in the defaults": (
         "defaults: [/own@_global_.hydra.job_logging: x]", "own.yaml: should say nothing of hydra, which",
     ),
+    "an override of Hydra": ("defaults: [override hydra/job_logging: none]", "should say nothing of hydra, which"),
     "a package that is hidden": ("a: hydra_\ndefaults: ['/own@_global_.${a}: x']", "should say in so many words where"),
     "a factory of logging": ('x: {"()": os.mkdir, path: made}', "own.yaml: should say nothing of (), which"),
     "a huge integer": ("seed: " + "9" * 400, "seed: should be less than 9223372036854775808"),
@@ -82,7 +83,8 @@ def test_a_hostile_experiment_is_refused_in_a_line(sim, tmp_path, name):
 def test_an_experiment_of_ones_own(sim, tmp_path):
     folder = tmp_path / "mine" / "experiment"
     folder.mkdir(parents=True)
-    (folder / "own.yaml").write_text("# @package _global_\nhiring: {attrition: {value: 0.0321}}\n")
+    text = "# @package _global_\ntitle: A hydra of a committee\nhiring: {attrition: {value: 0.0321}}\n"
+    (folder / "own.yaml").write_text(text)
     (folder / "bare.yaml").write_text("hiring: {attrition: {value: 0.0321}}\n")
     code, out, _ = sim("parameters", "--config-dir", "mine", "experiment=own")
     assert code == 0
