@@ -1,12 +1,14 @@
 """Pages: what is generated is current, links lead somewhere, and commands name experiments there are."""
 
 import importlib.util
+import json
 import re
 
 import numpy as np
 import pytest
 
 from sim.config import experiments
+from tests.benchmarks import bench
 from tests.helpers import ROOT
 
 SPEC = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
@@ -17,6 +19,11 @@ PAGES = [page for folder in (ROOT, ROOT / "docs", ROOT / "results") for page in 
 
 def named(page):
     return str(page.relative_to(ROOT))
+
+
+def test_the_page_of_benchmarks_is_that_of_its_figures():
+    found = json.loads((ROOT / "results/benchmarks/benchmarks.json").read_text(encoding="utf-8"))
+    assert (ROOT / "results/benchmarks/README.md").read_text(encoding="utf-8") == bench.page(found)
 
 
 @pytest.mark.parametrize("page", generate.PAGES, ids=named)
