@@ -6,6 +6,7 @@ import pytest
 from tests.benchmarks import bench, rivals
 
 RUNS = 60
+"""Of each way: a difference of 4% in hubs or in people is seen, most of the time; 2% is not."""
 
 
 @pytest.mark.short
@@ -31,7 +32,7 @@ def test_a_rival_is_the_same_model(ours, name):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("REJECTION", 0.35), ("ROUND_DAYS", 90.0), ("PLACES", 60), ("EMPLOYEE_RATE", 0.001)]
+    ("name", "value"), [("REJECTION", 0.35), ("ROUND_DAYS", 365.0), ("PLACES", 20), ("EMPLOYEE_RATE", 0.02)]
 )
 def test_another_model_is_seen(ours, monkeypatch, name, value):
     monkeypatch.setattr(rivals, name, value)
