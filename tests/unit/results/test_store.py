@@ -176,24 +176,33 @@ def test_a_flipped_byte_anywhere_in_the_journal_costs_a_block_or_nothing(tmp_pat
 
 
 @pytest.mark.parametrize(
-    "changes",
-    [{"files": {"runs": ["FILE", "0"]}}, {"files": {"../../x": ["x", "0"]}}, {"key": "../.."}, {"last": 10**18},
-     {"first": "0"}, {"files": []}],
+    ("changes", "named"),
+    [
+        ({"files": {"runs": ["x.parquet", "0"]}}, "x.parquet"),
+        ({"files": {"/../../../../x": ["", "0"]}}, "x.parquet"),
+        ({"key": "../.."}, "0-2.runs.parquet"),
+        ({"last": 2_000_000}, "run/parts/aaaaaaaaaaaaaaaa/0-2000000.runs.parquet"),
+        ({"files": []}, "x.parquet"),
+    ],
     ids=str,
-)  # fmt: skip
-def test_a_journal_names_nothing_but_parts(tmp_path, changes):
-    """A run folder is sent from one to another: what its journal says must not reach beyond it."""
+)
+def test_a_journal_names_nothing_but_parts(tmp_path, changes, named):
+    """A run folder is sent from one to another: what its journal says must not reach beyond it, or fill the memory."""
     unfinished(tmp_path / "run", [(0, 2)])
-    victim = tmp_path / "x.runs.parquet"
-    victim.write_bytes(b"mine")
+    parts = tmp_path / "run" / "parts" / A[:16]
+    (parts / "0-2.").mkdir()  # so that there is a way up from it
+    (tmp_path / named).write_bytes((parts / "0-2.runs.parquet").read_bytes() if "last" in changes else b"mine")
+    there = {path for path in tmp_path.rglob("*") if path.parent != parts}
     journal = tmp_path / "run" / "parts" / "journal.jsonl"
     entry = json.loads(journal.read_text()) | changes
-    journal.write_text(json.dumps(entry).replace("FILE", str(victim)))
+    if "last" in changes:
+        del entry["files"]["sites"]  # all that it names is there, and as it says
+    journal.write_text(json.dumps(entry))
     with Store(tmp_path / "run") as store:
         store.find([], {})
-        assert store.missing(A, [0, 1]) == ([] if changes == {"first": "0"} else [0, 1])
-    assert victim.read_bytes() == b"mine"
-    assert {path.name for path in tmp_path.iterdir()} == {"run", victim.name}
+        assert store.missing(A, [0, 1]) == [0, 1]
+        assert not store.sources[A]
+    assert {path for path in tmp_path.rglob("*") if path.parent != parts} == there
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "gone"])
