@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from math import isfinite
 from pathlib import Path
@@ -15,7 +16,7 @@ from sim.analysis import words
 from sim.analysis.compare import Difference, verdict
 from sim.analysis.goals import Goal
 from sim.analysis.tables import finished
-from sim.config import compose_config, experiments, nearest, plain, scenarios, searched
+from sim.config import Study, compose_config, experiments, nearest, plain, read_study, scenarios, searched
 from sim.errors import InputError
 from sim.results.folder import differences, json_safe, open_run, write_json
 from sim.results.side import Side, against_first, sides_of
@@ -48,7 +49,8 @@ def compare_runs(
         raise InputError(f"out: {path} is not empty; results are never overwritten, choose another folder")
     for name in names:  # before any of them is run
         _check_name(name, own)
-    sides = [side for name in names for side in _sides(name, path, overrides, own)]
+    made = _make(names, path, overrides, own)
+    sides = [side for name in names for side in _sides(name, made)]
     if len(sides) < 2:
         raise InputError("compare: names at least two runs, scenarios or experiments")
     goals, columns, remarks = fair(sides)
@@ -82,21 +84,39 @@ def _check_name(name: str, own: Sequence[str]) -> None:
         raise InputError(f"{name}: is neither a run folder nor an experiment{nearest(folder, known, '')}")
 
 
-def _sides(name: str, path: Path, overrides: Sequence[str], own: Sequence[str]) -> list[Side]:
-    """Sides that a name stands for."""
-    folder, _, number = name.partition("#")
-    if not Path(folder).exists() and folder in dict(experiments(own)):
+def _make(names: Sequence[str], path: Path, overrides: Sequence[str], own: Sequence[str]) -> dict[str, Path]:
+    """Say which experiments are among the names and run each once; the folder of each, beside `path`."""
+    configs: dict[str, dict[str, Any]] = {}
+    for name in names:
+        experiment, _, number = name.partition("#")
+        if not Path(experiment).exists():
+            if experiment not in configs:
+                configs[experiment] = plain(compose_config([f"experiment={experiment}", *overrides, *searched(own)]))
+            _has_scenario(name, number, len(scenarios(configs[experiment])))  # before anything is run
+    made = {experiment: path.with_name(f"{path.name}_{experiment}") for experiment in configs}
+    if made:
+        said = [f"{name} ({_size(read_study(configs[name]))}), kept in {folder}" for name, folder in made.items()]
+        print(f"To be run first: {'; '.join(said)}", file=sys.stderr)
+    for experiment, folder in made.items():
         from sim.workflow import run
 
-        target = path.with_name(f"{path.name}_{folder}")
-        config = plain(compose_config([f"experiment={folder}", *overrides, *searched(own)]))
-        _has_scenario(name, number, len(scenarios(config)))  # before anything is run
         command = ["sim", "run", *(word for one in own for word in ("--config-dir", os.path.relpath(one)))]
-        if run(config, folder, target, [*command, f"experiment={folder}", *overrides]):
-            raise InputError(f"compare: {folder} did not finish, see {target}")
-        opened = open_run(target)
-    else:
-        opened = open_run(Path(folder))
+        if run(configs[experiment], experiment, folder, [*command, f"experiment={experiment}", *overrides]):
+            raise InputError(f"compare: {experiment} did not finish, see {folder}")
+    return made
+
+
+def _size(study: Study) -> str:
+    """How many replications a study is, in words."""
+    many = len(study.sweep.combinations())
+    said = f"{'at most ' if study.precision else ''}{len(study.numbers):,} replications"
+    return f"{said} of each of {many} scenarios" if many > 1 else said
+
+
+def _sides(name: str, made: Mapping[str, Path]) -> list[Side]:
+    """Sides that a name stands for: a run folder, or an experiment that was run into one."""
+    folder, _, number = name.partition("#")
+    opened = open_run(made.get(folder, Path(folder)))
     opened.check()
     if not opened.has_table("runs"):
         raise InputError(
@@ -181,8 +201,7 @@ def _configured(found: Sequence[tuple[str, Any, Any]]) -> str:
 
 def _short(value: Any) -> str:
     """A value on one line; of a parameter, without its unit and source."""
-    text = str(value.get("value", value) if isinstance(value, dict) else value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return words.cut(str(value.get("value", value) if isinstance(value, dict) else value), 60)
 
 
 def _write(

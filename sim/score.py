@@ -50,7 +50,9 @@ def score(path: Path, file: Path, out: Path | None = None) -> None:
             "entries": [entry | {"date": entry["date"].isoformat()} for entry in entries],
         }
         folder.write_json(target / "score.json", content)
-        made: Any = SimpleNamespace(manifest=run.manifest | {"command": ["sim", "score", str(path), str(file)]})
+        names = {key: folder.named(run.manifest, key) for key in ("experiment", "title")}  # its command moves no lever
+        command = ["sim", "score", str(path), str(file)]
+        made: Any = SimpleNamespace(manifest={**run.manifest, **names, "command": command})
         drawn = draw(made, target, entries)
     except OSError as error:
         raise InputError(f"out: cannot write to {target} ({error.strerror})") from None

@@ -88,6 +88,11 @@ def listed(items: Sequence[str]) -> str:
     return f"{', '.join(items[:-1])} and {items[-1]}" if len(items) > 1 else "".join(items)
 
 
+def cut(text: str, most: int) -> str:
+    """A text of at most so many characters, which ends in ... if it was longer."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
 def table(rows: Sequence[Sequence[str]]) -> str:
     """Rows of cells as lines of text with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -10,6 +10,7 @@ from shlex import quote
 from typing import Any
 
 from sim.errors import InputError
+from sim.results.folder import named
 
 KEYS = ("experiment", "seed", "replications", "config_digest", "version", "commit", "dirty", "command")
 
@@ -53,7 +54,7 @@ def in_words(file: Path) -> str:
     changed = ", with uncommitted changes" if found.get("dirty") else ""
     return (
         f"{found['figure']}: {found['caption']}\n"
-        f"experiment {found['experiment']}, seed {found['seed']}, {found['replications']:,} replications, "
+        f"experiment {named(found)}, seed {found['seed']}, {found['replications']:,} replications, "
         f"configuration {found['config_digest']}, sim {found['version']}{at}{changed}\n"
         f"again: {' '.join(map(quote, found['command'])) or '(run from a program)'}"
     )

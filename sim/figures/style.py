@@ -30,6 +30,7 @@ from sim.analysis.intervals import Floats
 from sim.analysis.precision import Precision, read_precision
 from sim.analysis.tables import simulated
 from sim.figures.provenance import provenance
+from sim.results.folder import named
 
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK = (
     "#0072B2",
@@ -147,7 +148,7 @@ def new_figure(width: float, height: float, run: Run, caption: str) -> Figure:
     width, height : float
         Size in inches, caption included.
     run : Run
-        Named below the caption by experiment, seed, replications, configuration and version.
+        Named below the caption by experiment, levers moved, seed, replications, configuration and version.
     caption : str
         What is shown, in plain words.
     """
@@ -155,13 +156,16 @@ def new_figure(width: float, height: float, run: Run, caption: str) -> Figure:
     FigureCanvasAgg(figure)
     manifest = run.manifest
     source = (
-        f"{manifest['experiment']}: seed {manifest['seed']}, n = {runs_a_scenario(manifest)}, "
+        f"{named(manifest)}: seed {manifest['seed']}, n = {runs_a_scenario(manifest)}, "
         f"config {manifest['config_digest'][:12]}, sim {manifest['version']}"
     )
-    lines = [*textwrap.wrap(caption, int(width * _CHARACTERS)), source]
+    wrapped = textwrap.TextWrapper(int(width * _CHARACTERS))
+    said = wrapped.wrap(caption)
+    wrapped.max_lines = 4  # of a comparison of many, whose names would take the room of the figure
+    lines = said + wrapped.wrap(source)
     for index, text in enumerate(lines):
         y = (len(lines) - index - 0.4) * _LINE / height
-        colour = GREY if text is source else BLACK
+        colour = BLACK if index < len(said) else GREY
         figure.text(0.1 / width, y, text, fontsize=SMALL, color=colour, va="center", in_layout=False)
     below = (len(lines) + 0.8) * _LINE / height
     _captions[figure] = (caption, below)
@@ -272,7 +276,7 @@ def save(figure: Figure, folder: Path, name: str, run: Run, columns: Mapping[str
     table = write_csv(folder, name, columns)
     _settle(figure)
     png, svg = table.with_suffix(".png"), table.with_suffix(".svg")
-    title = f"{manifest['title']}: {name}"
+    title = f"{named(manifest, 'title')}: {name}"
     software = f"sim {manifest['version']}"
     about = {"Title": title, "Description": caption, "Source": source}
     _save_png(figure, png, {**about, "Software": software})
