@@ -2,13 +2,17 @@
 
 import csv
 from datetime import date
+from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from sim.figures import style
+from sim.results.folder import named
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0.01, 0.12)), min_size=1, max_size=8))
@@ -35,6 +39,45 @@ def test_wrap():
     assert style.wrap("median 35.2 of 150", 11) == "median 35.2\nof 150"
     assert style.wrap("5%\u00a0by\u00a0Dec", 4) == "5%\u00a0by\u00a0Dec"
     assert style.wrap("short", 40) == "short"
+
+
+LEVERS = [
+    "calls.applications.value=[pert,60.123456,70.123456,80.123456]",
+    "hiring.attrition.value=[uniform,0.0123456,0.0423456]",
+    "goals.jobs_25000.label='$a$ <i> $b$ and more than fits a line'",
+    "rollout.evaluation.value=[pert,1.0000001,3.0000001,8.0000001]",
+    "initiative.training_places=20000",
+]
+
+
+@pytest.mark.images
+@pytest.mark.parametrize("width", [5.4, 9.5])
+@style.styled
+def test_levers_are_said_below_a_figure(run, tmp_path, cut_off, width):
+    """Whole, each line by itself, and as text: dollars are no formula."""
+    moved = SimpleNamespace(manifest=run.manifest | {"command": ["sim", "run", *LEVERS]}, config=run.config)
+    figure = style.new_figure(width, 4, moved, "A caption.")
+    axes = figure.subplots()
+    axes.set_xlabel("x")
+    png, *_ = style.save(figure, tmp_path, "name", moved, {"a": [1]})
+    assert cut_off(figure) == []
+    source = figure.texts[1:]
+    assert " ".join(text.get_text() for text in source) == (
+        f"{named(moved.manifest)}: seed 2027, n = 60, config 0123456789ab, sim 0.1.0"
+    )
+    assert "$a$ <i> $b$" in named(moved.manifest)
+    assert not any(text.get_parse_math() for text in figure.texts)
+    boxes = [text.get_window_extent() for text in figure.texts]
+    assert all(above.y0 >= below.y1 - 1 for above, below in pairwise([axes.get_tightbbox(), *boxes]))
+    with Image.open(png) as image:
+        assert image.text["Title"] == f"{named(moved.manifest, 'title')}: name"
+
+
+@style.styled
+def test_the_names_of_many_leave_room_for_the_figure(run):
+    names = " / ".join(f"sweep: calls.applications={number}" for number in range(100))
+    many = SimpleNamespace(manifest=run.manifest | {"experiment": names})
+    assert len(style.new_figure(9.5, 4, many, "A caption.").texts) == 5
 
 
 def test_csv_reads_back_exactly(run, tmp_path):

@@ -12,11 +12,13 @@ from sim.export import export
 from sim.results.folder import write_json
 from tests.helpers import SIM, clean_environment, config
 
+COMMAND = ["sim", "run", "calls.applications=60"]
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     path = tmp_path_factory.mktemp("run") / "run"
-    assert workflow.run(config({"replications": 2}, end="2026-01-31"), "baseline", path, ["sim", "run"]) == 0
+    assert workflow.run(config({"replications": 2}, end="2026-01-31"), "baseline", path, COMMAND) == 0
     (path / "figures").mkdir()
     (path / "figures" / "hubs_open.csv").write_text("date\n")
     return path
@@ -46,12 +48,12 @@ def test_crate(run, tmp_path, rocrate):
     things = {thing["@id"]: thing for thing in metadata["@graph"]}
     manifest = json.loads((run / "manifest.json").read_text())
     root = things["./"]
-    assert root["name"] == f"{manifest['title']}: {manifest['question']}"
+    assert root["name"] == f"{manifest['title']}, with calls.applications=60: {manifest['question']}"
     assert root["conformsTo"] == {"@id": "https://w3id.org/ro/wfrun/process/0.5"}
     license_ = root["license"]
     assert (license_["@id"] if isinstance(license_, dict) else license_) == "https://spdx.org/licenses/MIT"
     action = things["#run"]
-    assert action["@type"] == "CreateAction"
+    assert (action["@type"], action["name"]) == ("CreateAction", "baseline, with calls.applications=60")
     assert action["instrument"] == {"@id": "#sim"}
     assert action["object"] in ({"@id": "manifest.json"}, [{"@id": "manifest.json"}])
     results = {one["@id"] for one in action["result"]}

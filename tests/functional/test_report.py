@@ -9,8 +9,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from sim import workflow
+from sim.figures.provenance import in_words
 from sim.report import write_report
 from sim.study import montecarlo
 from tests.helpers import config
@@ -158,6 +160,34 @@ def test_it_says_what_the_run_says(portfolio):
     said += [goal["label"] for goal in manifest["config"]["goals"].values()]
     for text in said:
         assert text in page.text
+
+
+def test_a_lever_that_was_moved_is_said_of_the_run_and_its_figures(portfolio, tmp_path):
+    """Of the same run with a command: on the page, in the names of its figures, and by `sim figure-source`."""
+    path = shutil.copytree(portfolio, tmp_path / "moved")
+    manifest = json.loads((path / "manifest.json").read_text())
+    command = ["sim", "run", "experiment=portfolio", "replications=3", "calls.applications=60", f"goals={HOSTILE}"]
+    (path / "manifest.json").write_text(json.dumps(manifest | {"command": command}))
+    workflow.report(path)
+    moved = f"with calls.applications=60 and goals={HOSTILE}"[:60]
+    for folder, said in ((portfolio, False), (path, True)):
+        text = (folder / "report.html").read_text(encoding="utf-8")
+        page = Page(text)
+        assert "<script" not in text
+        head, _, rest = page.text.partition(manifest["question"])
+        assert head.lstrip().startswith(f"{manifest['title']}, {moved}" if said else f"{manifest['title']}: ")
+        assert (f"portfolio, {moved}" in rest) == said
+        assert (f"<strong>{manifest['experiment']}, with calls" in text) == said
+        for file in (*(folder / "figures").glob("*.png"), *(folder / "figures").glob("*.svg")):
+            assert (f"experiment portfolio, {moved}" in in_words(file)) == said
+            assert (", with calls.applications=60 and" in title_of(file)) == said
+
+
+def title_of(file):
+    if file.suffix == ".svg":
+        return re.search("<dc:title>(.*?)</dc:title>", file.read_text(encoding="utf-8")).group(1)
+    with Image.open(file) as image:
+        return image.text["Title"]
 
 
 # --- in a browser

@@ -8,7 +8,7 @@ import pytest
 from sim.config import experiments
 from sim.model.distributions import Distribution
 from sim.model.parameters import walk
-from sim.results.folder import open_run
+from sim.results.folder import named, open_run
 from sim.study import montecarlo
 from tests.helpers import clean_environment, study
 
@@ -148,8 +148,9 @@ def test_what_is_for_hydra_goes_to_hydra(sim, tmp_path):
 def test_a_run_that_was_extended_says_how_all_of_it_is_made(sim, tmp_path):
     sim("run", *SMALL, "out=run")
     assert sim("resume", "run", "replications=2")[0] == 0
-    command = open_run(tmp_path / "run").manifest["command"]
-    assert [word for word in command if word.startswith("replications=")] == ["replications=2"]
+    manifest = open_run(tmp_path / "run").manifest
+    assert [word for word in manifest["command"] if word.startswith("replications=")] == ["replications=2"]
+    assert named(manifest) == "baseline, with end=2025-11-30 and goals=none"
 
 
 def test_help_of_a_command(sim):

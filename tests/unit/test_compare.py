@@ -221,11 +221,36 @@ def test_a_scenario_that_an_experiment_lacks_is_told_before_it_is_run(sim, tmp_p
 
 def test_experiments_by_name(sim, tmp_path, undrawn, monkeypatch):
     overrides = ("replications=2", f"end={DAY}", "goals=none", "workers=1", "tables=[runs]")
-    code, out, _ = sim("compare", "baseline", "prior", *overrides, "out=cmp")
+    code, out, err = sim("compare", "baseline", "prior", *overrides, "out=cmp")
     assert code == 0
+    assert err.startswith("To be run first: baseline (2 replications), kept in cmp_baseline; prior (2 replications), ")
     assert "cmp_prior against cmp_baseline (2 pairs):" in out or "prior against baseline (2 pairs):" in out
     assert open_run(tmp_path / "cmp_prior").manifest["experiment"] == "prior"
     assert (tmp_path / "cmp" / "compare.csv").is_file()
+
+
+def test_what_is_run_first_is_said_before(sim, runs, monkeypatch):
+    """In one line where progress is said: studies, replications, folders; each experiment is run once."""
+    monkeypatch.chdir(runs)
+    begun = []
+    monkeypatch.setattr(workflow, "run", lambda _, name, path, command: begun.append((name, path, command)) or 1)
+    monkeypatch.setattr(compare, "print", lambda *said, **to: print(begun, *said, **to), raising=False)
+    code, out, err = sim(
+        "compare", "stp_staff#1", "usual", "baseline", "stp_staff#0", "precision={metric:hubs_open,half_width:3}",
+        "calls.applications=60", "out=cmp",
+    )  # fmt: skip
+    assert (code, out) == (2, "")
+    assert err.splitlines() == [
+        "[] To be run first: stp_staff (at most 400 replications of each of 2 scenarios), kept in cmp_stp_staff; "
+        "baseline (at most 400 replications), kept in cmp_baseline",
+        "compare: stp_staff did not finish, see cmp_stp_staff",
+    ]
+    ((name, path, command),) = begun
+    assert (name, path.name, "calls.applications=60" in command) == ("stp_staff", "cmp_stp_staff", True)
+
+
+def test_of_run_folders_nothing_is_run_or_said_first(sim, runs, tmp_path, undrawn):
+    assert sim("compare", runs / "usual", runs / "slow", f"out={tmp_path / 'cmp'}")[2] == ""
 
 
 # --- is it fair?

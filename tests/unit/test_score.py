@@ -21,10 +21,11 @@ from tests.helpers import SIM, clean_environment, config
 HEAD = ",".join(COLUMNS)
 SEEN = "hubs_functional,2026-02-10,44,40,48,calibration,A03,"
 END = "2026-03-31"
+MOVED = ("sim", "run", "experiment=portfolio", "calls.applications=60")
 
 
 def simulate(path, **changes):
-    assert run(config({"replications": 3} | changes, "portfolio", END), "portfolio", path) == 0
+    assert run(config({"replications": 3} | changes, "portfolio", END), "portfolio", path, MOVED) == 0
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +74,7 @@ def test_a_run_is_scored(sim, tmp_path, finished):
     found = json.loads((folder / "score.json").read_text())
     assert (found["file"], found["observations"], found["scored"]) == ("seen.csv", 3, 2)
     assert found["run"]["config_digest"] == open_run(finished).manifest["config_digest"]
+    assert read_provenance(folder / "score.png")["experiment"] == "portfolio, with calls.applications=60"
     table = rows(folder / "score.csv")
     assert len(table) == len(found["entries"]) == 3
     for row, entry in zip(table, found["entries"], strict=True):
