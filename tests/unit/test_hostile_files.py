@@ -93,7 +93,8 @@ def test_an_experiment_of_ones_own(sim, tmp_path):
     assert (code, out.splitlines()[-1].split()[0]) == (0, "own")
     small = ("end=2025-11-30", "goals=none", "replications=2", "workers=1", "figures=false")
     code, out, err = sim("compare", "--config-dir=mine", "baseline", "own", *small, "out=cmp")
-    assert (code, err) == (0, "")
+    (line,) = err.splitlines()
+    assert (code, line.endswith("; own (2 replications), kept in cmp_own")) == (0, True)
     assert re.search(r"configured: .*hiring.attrition\S* .*0.0321", out), out
     command = open_run(tmp_path / "cmp_own").manifest["command"]
     assert command[:5] == ["sim", "run", "--config-dir", "mine", "experiment=own"]
