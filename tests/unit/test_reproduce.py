@@ -112,6 +112,19 @@ def test_a_prefix(sim, tmp_path, monkeypatch):
     assert out.splitlines()[-1].endswith("(the first 6 of 7 replications)")
 
 
+def test_a_prefix_of_larger_row_groups(sim, tmp_path, monkeypatch):
+    """As a run of very many replications has; the part that is run again is laid out like them."""
+    monkeypatch.setattr(store, "GROUP", 3)
+    monkeypatch.setattr(store, "MOST_GROUPS", 2)
+    path = made(tmp_path / "run", replications=7)
+    for name in ("runs", "monthly"):
+        (path / "tables" / f"{name}.parquet").unlink()
+    code, out, _ = sim("reproduce", path, "replications=4", "workers=1")
+    assert code == 0
+    assert "monthly: identical" in out
+    assert out.splitlines()[-1].endswith("(the first 6 of 7 replications)")
+
+
 def test_several_runs(sim, few, copy, simulate):
     """As of `make check-results`: the worst of them is the exit code."""
     simulate(last=1)
