@@ -463,6 +463,7 @@ def test_a_changed_configuration_is_told(sim, copy):
         (lambda m: m.update(config=[]), "it lacks config"),
         (lambda m: m["tables"]["runs"].pop("groups"), "it lacks tables.runs"),
         (lambda m: m["tables"].pop("runs"), "it lacks tables.runs"),
+        (lambda m: m["tables"]["runs"].update(size=0), "it lacks tables.runs.size"),
         (lambda m: m["config"].update(end="soon"), "end: "),
         (lambda m: m["config"]["hiring"].update(magic=1), "hiring.magic: no such key"),
         (lambda m: m.pop("tables"), "is not a run folder"),

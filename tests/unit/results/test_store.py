@@ -97,7 +97,7 @@ def test_a_run_that_was_extended_is_as_if_made_in_one_go(tmp_path, whole, first)
 def test_of_very_many_replications_the_row_groups_are_larger(tmp_path, monkeypatch, first):
     """So that their number is bounded; a run that was extended is still as if made in one go, larger or smaller."""
     fill(tmp_path / "small", [(A, 0, 120)])
-    monkeypatch.setattr(module, "GROUP", 10)
+    monkeypatch.setattr(module, "GROUP", 1)
     monkeypatch.setattr(module, "MOST_GROUPS", 4)
     described = fill(tmp_path / "once", [(A, 0, 60), (A, 60, 120)])
     assert {entry["size"] for entry in described.values()} == {30}
