@@ -57,7 +57,7 @@ def reproduce(path: Path, replications: int | None = None, workers: int = 0) -> 
         A run folder.
     replications
         Only so many of each scenario, from the first on; without a table of runs to compare them one by one, rounded
-        up to whole groups of `GROUP`, of which the manifest has the digests.
+        up to whole row groups, of which the manifest has the digests.
     workers
         Processes; 0 = one for each core.
 
@@ -79,7 +79,8 @@ def reproduce(path: Path, replications: int | None = None, workers: int = 0) -> 
     if replications == 0:
         raise InputError("replications: should be at least 1 (got 0)")
     there = 1 + max(group[2] for group in manifest["tables"]["runs"]["groups"])
-    whole = 1 if run.has_table("runs") else GROUP
+    size = manifest["tables"]["runs"].get("size", GROUP)
+    whole = 1 if run.has_table("runs") else size
     if replications and whole > 1 and manifest["config"].get("design") == "sensitivity":
         # by digest alone only a part with all columns will do, and those of levers come with the second part of a round
         replications = max(replications, Sensitivity(read_study(manifest["config"])).size)
@@ -99,7 +100,7 @@ def reproduce(path: Path, replications: int | None = None, workers: int = 0) -> 
         return DIFFERENT
     said_otherwise = _summary_differs(run)
     with tempfile.TemporaryDirectory(prefix="sim-reproduce-") as again:
-        tables, stopped = _run_again(study, config, Path(again))
+        tables, stopped = _run_again(study, config, Path(again), size)
         if stopped or "runs" not in tables:
             print(f"{stopped or 'nothing came out'}: nothing was compared", file=sys.stderr)
             return INTERRUPTED if stopped == "interrupted" else STOPPED
@@ -156,10 +157,14 @@ def _lacking(manifest: Mapping[str, Any]) -> str | None:
         groups = one.get("groups") if isinstance(one, Mapping) and {"rows", "digest"} <= one.keys() else None
         if not groups or not all(isinstance(group, list) and len(group) == 4 for group in groups):
             return f"tables.{name}"
+        if not isinstance(size := one.get("size", GROUP), int) or size < 1:
+            return f"tables.{name}.size"
     return None if "runs" in manifest["tables"] else "tables.runs"
 
 
-def _run_again(study: Study, config: dict[str, Any], out: Path) -> tuple[dict[str, dict[str, Any]], str | None]:
+def _run_again(
+    study: Study, config: dict[str, Any], out: Path, size: int
+) -> tuple[dict[str, dict[str, Any]], str | None]:
     """Tables of the same study, described as in a manifest; why it stopped early, if it did."""
     from tqdm import tqdm
 
@@ -167,7 +172,7 @@ def _run_again(study: Study, config: dict[str, Any], out: Path) -> tuple[dict[st
     total = len(variants) * (1 if study.only is not None else study.replications)
     with Store(out) as store, tqdm(total=total, desc="again", unit="run", file=sys.stderr, disable=None) as bar:
         done = run_study(study, variants, store, bar.update)
-        return {} if done.stopped else store.merge([scenario_key(variant) for variant in variants]), done.stopped
+        return {} if done.stopped else store.merge([scenario_key(variant) for variant in variants], size), done.stopped
 
 
 def _compare(

@@ -141,7 +141,8 @@ def national(monthly: pa.Table, metric: str, scenario: int = 0) -> Paths:
         dates, people = national(monthly, metric.replace(name, "jobs_supported"), scenario)
         women = national(monthly, metric.replace(name, "women"), scenario).values
         return Paths(dates, np.divide(women, people, out=np.full(people.shape, np.nan), where=people > 0))
-    rows = of_scenario(monthly, scenario)
+    column = MONTHLY_COLUMNS.get(name, name)
+    rows = of_scenario(monthly.select(["scenario", "replication", "month_end", "kind", column]), scenario)
     if system := system or HUBS.get(name, ""):
         rows = of_kind(rows, system)
     dates, when = np.unique(rows.column("month_end").to_numpy().astype("datetime64[D]"), return_inverse=True)
@@ -150,6 +151,6 @@ def national(monthly: pa.Table, metric: str, scenario: int = 0) -> Paths:
     cells = replications.size * dates.size
     if cells and np.ptp(np.bincount(cell, minlength=cells)):
         raise ValueError("monthly table: some replications lack rows that others have")
-    amounts = rows.column(MONTHLY_COLUMNS.get(name, name)).to_numpy().astype(np.float64)
+    amounts = rows.column(column).to_numpy().astype(np.float64)
     totals: Floats = np.bincount(cell, weights=amounts, minlength=cells).astype(np.float64)
     return Paths(dates, totals.reshape(replications.size, dates.size))

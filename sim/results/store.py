@@ -8,8 +8,8 @@
 
 KEY is the digest of a scenario's configuration, so that what is there is found again whatever the order of the
 scenarios. A file counts if the journal names it and its checksum agrees. Tables of an earlier, smaller run of the
-same scenarios count as well: each row group holds up to `GROUP` replications of one scenario, and the manifest has the
-digest of each. Between the first table that is renamed and the manifest that describes it, merged.json has them.
+same scenarios count as well: each row group holds up to `GROUP` replications of one scenario (more where there are
+very many, see `MOST_GROUPS`), and the manifest has the digest of each. Between the first table that is renamed and the manifest that describes it, merged.json has them.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ from sim.results.tables import with_scenario
 log = logging.getLogger(__name__)
 GROUP = 50
 """Replications of a scenario in a row group of the final tables, so that their bytes do not depend on the blocks."""
+MOST_GROUPS = 200
+"""So many row groups a scenario has at most, by larger ones: what Parquet keeps of each while it writes or reads takes
+2 kB a column, at 10^5 replications of 50 more than the columns themselves."""
 TABLES = ("runs", "monthly", "sites")
 NOT_OFFERED = (EINVAL, ENOLCK, ENOSYS, ENOTSUP, EOPNOTSUPP)
 """Errors of a file system that has no locks, or cannot sync a folder: some that are shared by several machines."""
@@ -170,8 +173,9 @@ class Store:
         numbers: dict[tuple[int, int], frozenset[int]] = {}
         damaged: set[tuple[int, int]] = set()
         for name, file in files.items():
+            size = tables[name].get("size", GROUP)
             for number, (scenario, first, last, digest) in enumerate(tables[name]["groups"]):
-                block = (scenario, first // GROUP)
+                block = (scenario, first // size)
                 groups[block][name] = number
                 found = _intact(file, number, digest)
                 if found is None:
@@ -218,18 +222,22 @@ class Store:
         paths = {name: self.path / file for name, (file, _) in files.items()}
         self.sources[key].append(Source(key, first, last, paths))
 
-    def merge(self, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+    def merge(self, keys: Sequence[str], size: int | None = None) -> dict[str, dict[str, Any]]:
         """Make the tables of the folder from all that is there, scenario by scenario; rows and digests of each.
+
+        `size` is that of the row groups, in replications, if it should not be that of a run of so many.
 
         Whoever is killed before the manifest has these finds them by `settle`.
         """
         self.merged.unlink(missing_ok=True)  # the manifest has what it said, and what comes now is not what it describes
         sync(self.parts)
         described = {}
+        last = max((source.last for _, source in self._ordered(keys)), default=1)
+        size = size or GROUP * -(-last // (GROUP * MOST_GROUPS))
         for name in TABLES:
             schemas = [schema for source in self._ordered(keys) if (schema := source[1].schema(name))]
             if schemas:
-                described[name] = self._write(name, _union(schemas), keys)
+                described[name] = self._write(name, _union(schemas), keys, size)
         write_whole(self.merged, json.dumps({"keys": keys, "tables": described}).encode())
         self._rename(described)
         return described
@@ -272,17 +280,17 @@ class Store:
             for source in sorted(self.sources[key], key=lambda one: one.first):
                 yield scenario, source
 
-    def _write(self, name: str, schema: pa.Schema, keys: Sequence[str]) -> dict[str, Any]:
+    def _write(self, name: str, schema: pa.Schema, keys: Sequence[str], size: int) -> dict[str, Any]:
         digest = TableDigest()
         schema = schema.insert(0, pa.field("scenario", pa.int32()))
         file = self.path / "tables" / f"{name}.part"
         file.parent.mkdir(exist_ok=True)
         groups: list[tuple[int, int, int, str]] = []
         with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-            for scenario, number, pieces in self._grouped(name, keys):
+            for scenario, number, pieces in self._grouped(name, keys, size):
                 table = with_scenario(pa.concat_tables(pieces, promote_options="default"), scenario)
                 replication = table.column("replication").to_numpy()
-                table = table.filter(pa.array(replication // GROUP == number))
+                table = table.filter(pa.array(replication // size == number))
                 replication = table.column("replication").to_numpy()
                 if (np.diff(replication) < 0).any():  # one source fills a gap of another
                     table = table.take(np.argsort(replication, kind="stable"))
@@ -296,25 +304,25 @@ class Store:
                     numbers = table.column("replication").to_numpy()
                     groups.append((scenario, int(numbers[0]), int(numbers[-1]), table_digest(table)[:16]))
         sync(file)
-        return {"rows": digest.rows, "digest": digest.hexdigest(), "groups": groups}
+        return {"rows": digest.rows, "digest": digest.hexdigest(), "size": size, "groups": groups}
 
-    def _grouped(self, name: str, keys: Sequence[str]) -> Iterator[tuple[int, int, list[pa.Table]]]:
+    def _grouped(self, name: str, keys: Sequence[str], size: int) -> Iterator[tuple[int, int, list[pa.Table]]]:
         """(scenario, number of the group, tables that hold some of its replications), in order."""
         pending: list[tuple[int, pa.Table]] = []  # last replication, table
         scenario, number = 0, 0
         for at, source in self._ordered(keys):
-            while pending and (at, source.first // GROUP) != (scenario, number):
+            while pending and (at, source.first // size) != (scenario, number):
                 yield scenario, number, [table for _, table in pending]
                 number += 1
-                pending = [(last, table) for last, table in pending if last > number * GROUP]
+                pending = [(last, table) for last, table in pending if last > number * size]
             if not pending:
-                scenario, number = at, source.first // GROUP
+                scenario, number = at, source.first // size
             if name in source.files and (source.group is None or name in source.group):
                 pending.append((source.last, source.read(name)))
         while pending:
             yield scenario, number, [table for _, table in pending]
             number += 1
-            pending = [(last, table) for last, table in pending if last > number * GROUP]
+            pending = [(last, table) for last, table in pending if last > number * size]
 
 
 def write_whole(file: Path, content: bytes, lasting: bool = True) -> None:

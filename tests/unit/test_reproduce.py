@@ -112,6 +112,19 @@ def test_a_prefix(sim, tmp_path, monkeypatch):
     assert out.splitlines()[-1].endswith("(the first 6 of 7 replications)")
 
 
+def test_a_prefix_of_larger_row_groups(sim, tmp_path, monkeypatch):
+    """As a run of very many replications has; the part that is run again is laid out like them."""
+    monkeypatch.setattr(store, "GROUP", 3)
+    monkeypatch.setattr(store, "MOST_GROUPS", 2)
+    path = made(tmp_path / "run", replications=7)
+    for name in ("runs", "monthly"):
+        (path / "tables" / f"{name}.parquet").unlink()
+    code, out, _ = sim("reproduce", path, "replications=4", "workers=1")
+    assert code == 0
+    assert "monthly: identical" in out
+    assert out.splitlines()[-1].endswith("(the first 6 of 7 replications)")
+
+
 def test_several_runs(sim, few, copy, simulate):
     """As of `make check-results`: the worst of them is the exit code."""
     simulate(last=1)
@@ -450,6 +463,7 @@ def test_a_changed_configuration_is_told(sim, copy):
         (lambda m: m.update(config=[]), "it lacks config"),
         (lambda m: m["tables"]["runs"].pop("groups"), "it lacks tables.runs"),
         (lambda m: m["tables"].pop("runs"), "it lacks tables.runs"),
+        (lambda m: m["tables"]["runs"].update(size=0), "it lacks tables.runs.size"),
         (lambda m: m["config"].update(end="soon"), "end: "),
         (lambda m: m["config"]["hiring"].update(magic=1), "hiring.magic: no such key"),
         (lambda m: m.pop("tables"), "is not a run folder"),

@@ -93,6 +93,27 @@ def test_a_run_that_was_extended_is_as_if_made_in_one_go(tmp_path, whole, first)
     assert content(tmp_path) == whole[0]
 
 
+@pytest.mark.parametrize("first", [40, 90, 119])
+def test_of_very_many_replications_the_row_groups_are_larger(tmp_path, monkeypatch, first):
+    """So that their number is bounded; a run that was extended is still as if made in one go, larger or smaller."""
+    fill(tmp_path / "small", [(A, 0, 120)])
+    monkeypatch.setattr(module, "GROUP", 1)
+    monkeypatch.setattr(module, "MOST_GROUPS", 4)
+    described = fill(tmp_path / "once", [(A, 0, 60), (A, 60, 120)])
+    assert {entry["size"] for entry in described.values()} == {30}
+    assert [group[1:3] for group in described["runs"]["groups"]] == [(0, 29), (30, 59), (60, 89), (90, 119)]
+    assert pq.ParquetFile(tmp_path / "once" / "tables" / "runs.parquet").num_row_groups == 4
+    earlier = fill(tmp_path / "later", [(A, 0, first)])
+    assert fill(tmp_path / "later", [(A, first, 120)], have=earlier) == described
+    assert content(tmp_path / "later") == content(tmp_path / "once")
+    with Store(tmp_path / "once") as whole:
+        whole.find([A], described)
+        assert not whole.missing(A, range(120))
+        assert whole.merge([A], 7)["sites"]["digest"] == described["sites"]["digest"]
+    rows = pq.read_table(tmp_path / "once" / "tables" / "sites.parquet")
+    assert rows.equals(pq.read_table(tmp_path / "small" / "tables" / "sites.parquet"))
+
+
 def test_a_scenario_that_is_added_before_another(tmp_path):
     """Scenarios are found by their key, whatever their number was."""
     once, later = tmp_path / "once", tmp_path / "later"
