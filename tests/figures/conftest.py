@@ -238,11 +238,17 @@ def sweep(make_run):
 
 
 @pytest.fixture(autouse=True)
-def images_only_where_they_are_looked_at(request, monkeypatch):
-    """Writing a PNG and an SVG takes most of the time of drawing; laying the figure out measures all of it too."""
+def only_what_is_looked_at(request, monkeypatch):
+    """Images take most of the time of drawing, and laying out most of the rest: it measures every text.
+
+    Tests of the plotted numbers do without either; those that look at the `saved` figures without images.
+    """
     if not request.node.get_closest_marker("images"):
         for name in ("_save_png", "_save_svg"):
             monkeypatch.setattr(style, name, lambda figure, file, about: file.write_text("not drawn"))
+        if "saved" not in request.fixturenames:
+            monkeypatch.setattr(style, "_settle", lambda figure: None)
+            monkeypatch.setattr(style, "axes_size", lambda axes: (5.0, 3.0))
 
 
 @pytest.fixture
