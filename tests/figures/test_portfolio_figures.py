@@ -230,7 +230,7 @@ def test_extremes_draw_without_a_warning(shape, make_run, tmp_path, saved, cut_o
     paths = draw_all(make_run(portfolio=True, **shape), tmp_path)
     expected = set(NAMES) - (set() if shape.get("goals", True) else {"goal_probability", "reference_class"})
     assert {path.stem for path in paths} == set(saved) == expected
-    assert {name: cut_off(figure) for name, figure in saved.items()} == dict.fromkeys(saved, [])
+    assert {name: cut_off(figure) for name, figure in saved.items()} == {name: [] for name in saved}
 
 
 def test_less_than_at_the_start_is_shown(make_run, tmp_path, saved):
