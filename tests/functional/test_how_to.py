@@ -29,8 +29,8 @@ def run(command, folder, **extra):
 def said(tmp_path_factory):
     """What every block printed, by number; None of one that needs DuckDB where there is none."""
     folder = tmp_path_factory.mktemp("page")
-    study = config({"replications": 3, "tables": ["monthly"]}, end="2027-12-31")  # of which few figures are drawn
-    command = ["sim", "run", "replications=3", "tables=[monthly]", "out=results/baseline"]
+    study = config({"replications": 3, "tables": ["runs", "monthly"]}, end="2027-12-31")
+    command = ["sim", "run", "replications=3", "tables=[runs,monthly]", "out=results/baseline"]
     assert workflow.run(study, "baseline", folder / "results/baseline", command) == 0
     (folder / "results/baseline/figures").mkdir()
     hubs_open.draw(open_run(folder / "results/baseline"), folder / "results/baseline/figures")
@@ -60,7 +60,7 @@ def test_every_block_is_run(said):
 def test_a_published_figure(said):
     _, (source, reproduced, report, *_) = said
     assert source.startswith("hubs_open: ")
-    assert "again: sim run replications=3 'tables=[monthly]'" in source
+    assert "again: sim run replications=3 'tables=[runs,monthly]'" in source
     assert reproduced.splitlines()[-1].startswith("identical: ")
     assert "Report: results/baseline/report.html" in report
 
