@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import matplotlib.style
 import numpy as np
@@ -75,6 +75,8 @@ styled = matplotlib.style.context(
 
 _LINE = SMALL * 1.45 / 72  # height of a line of caption, inches
 _CHARACTERS = 15.0  # of caption per inch, on the safe side
+_LEAST = 0.4  # of the room that axes have once laid out is left when all else is added
+_laid_out: WeakSet[Figure] = WeakSet()
 _captions: WeakKeyDictionary[Figure, tuple[str, float]] = WeakKeyDictionary()  # and the share of the height it takes
 
 
@@ -233,11 +235,10 @@ def label_right(axes: Axes, labels: Sequence[Label]) -> None:
     if not labels:
         return
     labels = labels[::-1]
-    height = axes_size(axes)[1]
     bottom, top = axes.get_ylim()
     wanted = [(label.at - bottom) / (top - bottom) for label in labels]
-    sizes = [(label.text.count("\n") + 1.35) * SMALL * 1.2 / 72 / height for label in labels]
-    for label, y in zip(labels, spread(wanted, sizes, -0.04, 1.04), strict=True):
+    inches = [(label.text.count("\n") + 1.35) * SMALL * 1.2 / 72 for label in labels]
+    for label, y in zip(labels, _spread_along(axes, 1, wanted, inches, 0.04), strict=True):
         axes.text(
             1.012, y, label.text, transform=axes.transAxes, va="center", fontsize=SMALL, color=label.colour,
             clip_on=False,
@@ -248,15 +249,28 @@ def label_top(axes: Axes, labels: Sequence[Label]) -> None:
     """Write one-line labels above the axes, each as near as possible to its place from left to right."""
     if not labels:
         return
-    width = axes_size(axes)[0]
     left, right = axes.get_xlim()
     wanted = [(label.at - left) / (right - left) for label in labels]
-    sizes = [(len(label.text) + 2) * SMALL * 0.55 / 72 / width for label in labels]
-    for label, x in zip(labels, spread(wanted, sizes, -0.02, 1.02), strict=True):
+    inches = [(len(label.text) + 2) * SMALL * 0.55 / 72 for label in labels]
+    for label, x in zip(labels, _spread_along(axes, 0, wanted, inches, 0.02), strict=True):
         axes.text(
             x, 1.012, label.text, transform=axes.transAxes, ha="center", va="bottom", fontsize=SMALL,
             color=label.colour, clip_on=False,
         )  # fmt: skip
+
+
+def _spread_along(axes: Axes, side: int, wanted: Sequence[float], inches: Sequence[float], beyond: float) -> Floats:
+    """`spread` along the width (0) or the height (1) of axes, in shares of it and a little beyond its ends."""
+
+    def placed(size: float) -> Floats:
+        return spread(wanted, [one / size for one in inches], -beyond, 1 + beyond)
+
+    # Laying out is slow, and once is enough for labels that would be apart in a fraction of the room it left.
+    if axes.get_figure(root=True) in _laid_out:
+        sparsely = placed(_LEAST * axes.get_window_extent().size[side] / axes.figure.dpi)
+        if np.allclose(sparsely, wanted, rtol=0, atol=1e-9):
+            return sparsely
+    return placed(axes_size(axes)[side])
 
 
 def save(figure: Figure, folder: Path, name: str, run: Run, columns: Mapping[str, Sequence[Any]]) -> list[Path]:
@@ -286,7 +300,7 @@ def save(figure: Figure, folder: Path, name: str, run: Run, columns: Mapping[str
 
 def _settle(figure: Figure) -> None:
     """Lay the figure out for good, on round numbers: the last digits of the layout differ from time to time."""
-    figure.draw_without_rendering()
+    _lay_out(figure)
     figure.set_layout_engine(None)  # "none" leaves a stand-in, for which every file would be drawn twice
     for axes in figure.axes:
         x, y, width, height = (round(value, 5) for value in axes.get_position(original=True).bounds)
@@ -356,11 +370,17 @@ def axes_size(axes: Axes) -> tuple[float, float]:
     """Width and height of the axes in inches, as they are laid out now."""
     figure = axes.get_figure(root=True)
     assert figure is not None
+    _lay_out(figure)
+    box = axes.get_window_extent()
+    return box.width / figure.dpi, box.height / figure.dpi
+
+
+def _lay_out(figure: Figure) -> None:
+    """Give all axes the room that their labels leave."""
     engine = figure.get_layout_engine()
     assert engine is not None
     engine.execute(figure)
-    box = axes.get_window_extent()
-    return box.width / figure.dpi, box.height / figure.dpi
+    _laid_out.add(figure)
 
 
 def _cell(value: Any) -> Any:

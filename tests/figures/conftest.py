@@ -238,11 +238,23 @@ def sweep(make_run):
 
 
 @pytest.fixture(autouse=True)
-def images_only_where_they_are_looked_at(request, monkeypatch):
-    """Writing a PNG and an SVG takes most of the time of drawing; laying the figure out measures all of it too."""
+def only_what_is_looked_at(request, monkeypatch):
+    """Images take most of the time of drawing, and laying out most of the rest: it measures every text.
+
+    Tests of the plotted numbers do without either; those that look at the `saved` figures without images.
+    """
     if not request.node.get_closest_marker("images"):
+        looked_at = "saved" in request.fixturenames
+
+        def not_drawn(figure, file, about):
+            if looked_at and file.suffix == ".png":
+                figure.draw_without_rendering()
+            file.write_text("not drawn")
+
         for name in ("_save_png", "_save_svg"):
-            monkeypatch.setattr(style, name, lambda figure, file, about: file.write_text("not drawn"))
+            monkeypatch.setattr(style, name, not_drawn)
+        if not looked_at:
+            monkeypatch.setattr(style, "_lay_out", lambda figure: None)
 
 
 @pytest.fixture

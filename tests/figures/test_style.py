@@ -101,3 +101,15 @@ def test_csv_reads_back_exactly(run, tmp_path):
 def test_uneven_columns_are_refused(run, tmp_path):
     with pytest.raises(ValueError, match="shorter"):
         style.save(style.new_figure(4, 3, run, "A caption."), tmp_path, "name", run, {"a": [1, 2], "b": [1]})
+
+
+def test_labels_that_would_touch_are_kept_apart_whether_laid_out_before_or_not(run, saved):
+    figure = style.new_figure(4, 3, run, "A caption.")
+    axes = figure.subplots()
+    for write, at in ((style.label_right, 0.3), (style.label_right, 0.7), (style.label_top, 0.5)):
+        write(axes, [style.Label(at, "alone", "k")])
+        write(axes, [style.Label(at + 0.1 + less, "together", "k") for less in (0, -1e-3, -2e-3)])
+    boxes = [text.get_window_extent() for text in axes.texts if text.get_text() == "together"]
+    assert len(boxes) == 9
+    for one in range(0, 9, 3):
+        assert not any(a.overlaps(b) for a, b in pairwise(boxes[one : one + 3]))

@@ -22,6 +22,7 @@ def configured(end="2026-12-31"):
         name: cfg["goals"][name] | {"by": end, "level": level}
         for name, level in (("hubs_250", 90), ("jobs_25000", 6000))
     }
+    cfg["start"]["states"] = cfg["start"]["states"][::10]  # reading and writing all takes a while
     limits = cfg["study"]["limits"]
     cfg["study"] |= {
         "limits": {name: limits[name] for name in ("applications", "rejections", "demand")},
