@@ -49,10 +49,10 @@ def compare_runs(
         raise InputError(f"out: {path} is not empty; results are never overwritten, choose another folder")
     for name in names:  # before any of them is run
         _check_name(name, own)
-    made = _make(names, path, overrides, own)
-    sides = [side for name in names for side in _sides(name, made)]
-    if len(sides) < 2:
-        raise InputError("compare: names at least two runs, scenarios or experiments")
+    there = {name: _sides(name, {}) for name in names if _is_folder(name)}  # what is wrong with one is said first
+    ready = sum(len(there[name]) for name in names if name in there)
+    made = _make([name for name in names if name not in there], path, overrides, own, ready)
+    sides = [side for name in names for side in (there[name] if name in there else _sides(name, made))]
     goals, columns, remarks = fair(sides)
     base, pairs = sides[0], against_first(sides, columns, goals)
     configured = {side.name: list(differences(base.config, side.config)) for side in sides[1:]}
@@ -80,19 +80,28 @@ def compare_runs(
 def _check_name(name: str, own: Sequence[str]) -> None:
     folder = name.partition("#")[0]
     known = [experiment for experiment, _ in experiments(own)]
-    if not Path(folder).exists() and folder not in known:
+    if not _is_folder(name) and folder not in known:
         raise InputError(f"{name}: is neither a run folder nor an experiment{nearest(folder, known, '')}")
 
 
-def _make(names: Sequence[str], path: Path, overrides: Sequence[str], own: Sequence[str]) -> dict[str, Path]:
-    """Say which experiments are among the names and run each once; the folder of each, beside `path`."""
+def _is_folder(name: str) -> bool:
+    return Path(name.partition("#")[0]).exists()
+
+
+def _make(
+    names: Sequence[str], path: Path, overrides: Sequence[str], own: Sequence[str], sides: int
+) -> dict[str, Path]:
+    """Say which experiments are named beside so many sides and run each once; the folder of each, beside `path`."""
     configs: dict[str, dict[str, Any]] = {}
     for name in names:
         experiment, _, number = name.partition("#")
-        if not Path(experiment).exists():
-            if experiment not in configs:
-                configs[experiment] = plain(compose_config([f"experiment={experiment}", *overrides, *searched(own)]))
-            _has_scenario(name, number, len(scenarios(configs[experiment])))  # before anything is run
+        if experiment not in configs:
+            configs[experiment] = plain(compose_config([f"experiment={experiment}", *overrides, *searched(own)]))
+        many = len(scenarios(configs[experiment]))
+        _has_scenario(name, number, many)
+        sides += 1 if number else many
+    if sides < 2:
+        raise InputError("compare: names at least two runs, scenarios or experiments")
     made = {experiment: path.with_name(f"{path.name}_{experiment}") for experiment in configs}
     if made:
         said = [f"{name} ({_size(read_study(configs[name]))}), kept in {folder}" for name, folder in made.items()]
@@ -108,9 +117,12 @@ def _make(names: Sequence[str], path: Path, overrides: Sequence[str], own: Seque
 
 def _size(study: Study) -> str:
     """How many replications a study is, in words."""
+    from sim.workflow import KINDS
+
     many = len(study.sweep.combinations())
     said = f"{'at most ' if study.precision else ''}{len(study.numbers):,} replications"
-    return f"{said} of each of {many} scenarios" if many > 1 else said
+    said += f" of each of {many} scenarios" if many > 1 else ""
+    return f"{said}, and what follows from them" if study.study.kind in KINDS else said
 
 
 def _sides(name: str, made: Mapping[str, Path]) -> list[Side]:

@@ -13,8 +13,9 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
+from sim.analysis import words
 from sim.errors import InputError
-from sim.results.folder import named, open_run
+from sim.results.folder import open_run
 from sim.sources import CHECKOUT
 
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
@@ -53,7 +54,7 @@ def export(path: Path, out: Path) -> None:
         raise InputError(f"export: {out} is not empty; choose another folder")
     run.check()
     crate = ROCrate()
-    crate.name = f"{named(manifest, 'title')}: {manifest['question']}"
+    crate.name = f"{words.named(manifest, 'title')}: {manifest['question']}"
     crate.description = run.summary["answer"]
     crate.license = LICENCE
     finished = datetime.fromtimestamp((path / "manifest.json").stat().st_mtime, UTC)  # a manifest has no time
@@ -90,7 +91,7 @@ def export(path: Path, out: Path) -> None:
         object=[files["manifest.json"]],
         result=[file for name, file in files.items() if name != "manifest.json"],
         properties={
-            "name": named(manifest),
+            "name": words.named(manifest),
             "description": " ".join(map(quote, manifest["command"])) or "run from a program",
             "endTime": finished.isoformat(),
             "actionStatus": "http://schema.org/CompletedActionStatus",

@@ -14,7 +14,7 @@ from sim.analysis import words
 from sim.analysis.goals import read_goals
 from sim.analysis.systems import systems_rows
 from sim.config import parameter_rows, read_study
-from sim.results.folder import Run, named, open_run
+from sim.results.folder import Run, open_run
 from sim.sources import not_modelled, published_baseline
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -52,8 +52,8 @@ def content(run: Run) -> dict[str, Any]:
     counts = [scenario.get("replications", manifest["replications"]) for scenario in manifest["scenarios"]]
     runs = f"{words.span(counts)} runs" + (f" of each of {len(manifest['scenarios'])} scenarios" if many else "")
     return {
-        "title": f"{named(manifest, 'title')}: {manifest['question']}",
-        "name": named(manifest),
+        "title": f"{words.named(manifest, 'title')}: {manifest['question']}",
+        "name": words.named(manifest),
         "manifest": manifest,
         "summary": {"what_holds_back": None, "tables": []} | summary,
         "runs_said": f"{runs}, seed {manifest['seed']}",

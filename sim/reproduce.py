@@ -22,7 +22,7 @@ from sim.errors import InputError
 from sim.results import folder
 from sim.results.digest import table_digest
 from sim.results.folder import Run
-from sim.results.store import GROUP, Store
+from sim.results.store import Store, group_size
 from sim.study.design import Sensitivity
 from sim.study.montecarlo import run_study, scenario_key
 from sim.workflow import KINDS, looked, summarise
@@ -79,7 +79,7 @@ def reproduce(path: Path, replications: int | None = None, workers: int = 0) -> 
     if replications == 0:
         raise InputError("replications: should be at least 1 (got 0)")
     there = 1 + max(group[2] for group in manifest["tables"]["runs"]["groups"])
-    size = manifest["tables"]["runs"].get("size", GROUP)
+    size = group_size(manifest["tables"]["runs"])
     whole = 1 if run.has_table("runs") else size
     if replications and whole > 1 and manifest["config"].get("design") == "sensitivity":
         # by digest alone only a part with all columns will do, and those of levers come with the second part of a round
@@ -157,8 +157,6 @@ def _lacking(manifest: Mapping[str, Any]) -> str | None:
         groups = one.get("groups") if isinstance(one, Mapping) and {"rows", "digest"} <= one.keys() else None
         if not groups or not all(isinstance(group, list) and len(group) == 4 for group in groups):
             return f"tables.{name}"
-        if not isinstance(size := one.get("size", GROUP), int) or size < 1:
-            return f"tables.{name}.size"
     return None if "runs" in manifest["tables"] else "tables.runs"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sim.analysis import scores
+from sim.analysis import scores, words
 from sim.errors import InputError
 from sim.observations import read
 from sim.results import folder
@@ -50,7 +50,7 @@ def score(path: Path, file: Path, out: Path | None = None) -> None:
             "entries": [entry | {"date": entry["date"].isoformat()} for entry in entries],
         }
         folder.write_json(target / "score.json", content)
-        names = {key: folder.named(run.manifest, key) for key in ("experiment", "title")}  # its command moves no lever
+        names = {key: words.named(run.manifest, key) for key in ("experiment", "title")}  # its command moves no lever
         command = ["sim", "score", str(path), str(file)]
         made: Any = SimpleNamespace(manifest={**run.manifest, **names, "command": command})
         drawn = draw(made, target, entries)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
+from itertools import pairwise
 from math import ceil, floor
+from typing import Any
 
 from sim.analysis.intervals import proportion
 
@@ -23,6 +25,12 @@ PHRASES = {
     "women_share": "{} women",
 }
 """How a value of a metric is said; other metrics take their name with spaces."""
+
+NO_LEVERS = (
+    "experiment", "title", "question", "seed", "replications", "precision", "record_on", "tables", "out", "workers",
+    "cluster", "shard", "figures", "observations",
+)  # fmt: skip
+"""Keys of a command that move nothing a reader has to know beside seed and number of runs."""
 
 NAMES = {
     "portfolio_jobs": "jobs in the portfolio",
@@ -91,6 +99,26 @@ def listed(items: Sequence[str]) -> str:
 def cut(text: str, most: int) -> str:
     """A text of at most so many characters, which ends in ... if it was longer."""
     return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def named(manifest: Mapping[str, Any], key: str = "experiment") -> str:
+    """The experiment of a run (or its `title`) with the levers moved by its command: baseline, with hubs.closure=0.1.
+
+    Of more than three levers the others are counted, long values are cut, and what cannot be printed is a space. A run
+    from a program has no command, and what an experiment's own file or its sweep sets needs no saying.
+    """
+    command, levers = manifest.get("command"), {}
+    if not isinstance(command, list) or command[:2] != ["sim", "run"]:
+        command = []
+    for before, word in pairwise(map(str, command[1:])):
+        name, equals, _ = word.lstrip("+~").partition("=")
+        if before != "--config-dir" and (equals or word.startswith("~")) and name.split(".")[0] not in NO_LEVERS:
+            printed = "".join(c if c.isprintable() else " " for c in word.lstrip("+"))
+            levers[name] = cut(printed, 48)
+    said = list(levers.values())
+    if len(said) > 3:
+        said[3:] = [f"{len(said) - 3} more"]
+    return f"{manifest[key]}, with {listed(said)}" if said else str(manifest[key])
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
+from sim.analysis import words
 from sim.errors import InputError
-from sim.results.folder import named
 
 KEYS = ("experiment", "seed", "replications", "config_digest", "version", "commit", "dirty", "command")
 
@@ -54,7 +54,7 @@ def in_words(file: Path) -> str:
     changed = ", with uncommitted changes" if found.get("dirty") else ""
     return (
         f"{found['figure']}: {found['caption']}\n"
-        f"experiment {named(found)}, seed {found['seed']}, {found['replications']:,} replications, "
+        f"experiment {words.named(found)}, seed {found['seed']}, {found['replications']:,} replications, "
         f"configuration {found['config_digest']}, sim {found['version']}{at}{changed}\n"
         f"again: {' '.join(map(quote, found['command'])) or '(run from a program)'}"
     )

@@ -30,7 +30,6 @@ from sim.analysis.intervals import Floats
 from sim.analysis.precision import Precision, read_precision
 from sim.analysis.tables import simulated
 from sim.figures.provenance import provenance
-from sim.results.folder import named
 
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK = (
     "#0072B2",
@@ -157,14 +156,14 @@ def new_figure(width: float, height: float, run: Run, caption: str) -> Figure:
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     manifest = run.manifest
+    characters = int(width * _CHARACTERS)
+    name = words.cut(words.named(manifest), 3 * characters)
     source = (
-        f"{named(manifest)}: seed {manifest['seed']}, n = {runs_a_scenario(manifest)}, "
+        f"{name}: seed {manifest['seed']}, n = {runs_a_scenario(manifest)}, "
         f"config {manifest['config_digest'][:12]}, sim {manifest['version']}"
     )
-    wrapped = textwrap.TextWrapper(int(width * _CHARACTERS))
-    said = wrapped.wrap(caption)
-    wrapped.max_lines = 4  # of a comparison of many, whose names would take the room of the figure
-    lines = said + wrapped.wrap(source)
+    said = textwrap.wrap(caption, characters)
+    lines = said + textwrap.wrap(source, characters)
     for index, text in enumerate(lines):
         y = (len(lines) - index - 0.4) * _LINE / height
         colour = BLACK if index < len(said) else GREY
@@ -290,7 +289,7 @@ def save(figure: Figure, folder: Path, name: str, run: Run, columns: Mapping[str
     table = write_csv(folder, name, columns)
     _settle(figure)
     png, svg = table.with_suffix(".png"), table.with_suffix(".svg")
-    title = f"{named(manifest, 'title')}: {name}"
+    title = f"{words.named(manifest, 'title')}: {name}"
     software = f"sim {manifest['version']}"
     about = {"Title": title, "Description": caption, "Source": source}
     _save_png(figure, png, {**about, "Software": software})

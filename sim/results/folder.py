@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from hashlib import sha256
 from importlib.metadata import version
-from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sim import __version__
-from sim.analysis import words
 from sim.config import HOW_IT_RUNS
 from sim.errors import InputError, why
 from sim.results.digest import TableDigest
@@ -31,12 +29,6 @@ LIBRARIES = ("hydra-core", "matplotlib", "numpy", "omegaconf", "pyarrow", "pydan
 PLATFORM = ("python", "machine", "libc", "libraries")
 """What `environment` says beside the code: where it differs, the last digits of a result may."""
 ENVIRONMENT = ("version", "commit", "dirty", "sources", *PLATFORM)
-NO_LEVERS = (
-    *HOW_IT_RUNS, "experiment", "title", "question", "seed", "replications", "precision", "design", "designed",
-    "record_on", "tables",
-)  # fmt: skip
-"""Keys that move nothing in the world or its goals; what of them a reader needs is said beside the name of a run."""
-
 
 @dataclass(frozen=True)
 class Run:
@@ -88,24 +80,6 @@ class Run:
             raise InputError(f"{self.path}: {said}: it is not what the manifest describes (`sim resume` mends it)")
 
 
-def named(manifest: Mapping[str, Any], key: str = "experiment") -> str:
-    """The experiment of a run (or its `title`) with the levers moved by its command: baseline, with hubs.closure=0.1.
-
-    Of more than three levers the others are counted, long values are cut, and what cannot be printed is a space. A run
-    from a program has no command, and what an experiment's own file or its sweep sets needs no saying.
-    """
-    command, levers = manifest.get("command") or [], {}
-    for before, word in pairwise(command[1:] if command[:2] == ["sim", "run"] else []):
-        name, equals, _ = word.lstrip("+~").partition("=")
-        if before != "--config-dir" and (equals or word.startswith("~")) and name.split(".")[0] not in NO_LEVERS:
-            printed = "".join(c if c.isprintable() else " " for c in word.lstrip("+"))
-            levers[name] = words.cut(printed, 48)
-    said = list(levers.values())
-    if len(said) > 3:
-        said[3:] = [f"{len(said) - 3} more"]
-    return f"{manifest[key]}, with {words.listed(said)}" if said else str(manifest[key])
-
-
 def content_digest(content: Mapping[str, Any]) -> str:
     """SHA-256 of JSON content, however it is laid out in a file."""
     return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
@@ -117,7 +91,7 @@ def _read_table(path: Path) -> pa.Table:
 
 @lru_cache(maxsize=8)
 def _cached(path: Path, _: int) -> pa.Table:
-    return pq.ParquetFile(path).read()  # in a third of the memory of read_table, which keeps the row groups apart
+    return pq.ParquetFile(path).read()  # in less memory than read_table, which keeps the row groups apart
 
 
 def _altered(file: Path, digest: str) -> str | None:

@@ -9,7 +9,8 @@
 KEY is the digest of a scenario's configuration, so that what is there is found again whatever the order of the
 scenarios. A file counts if the journal names it and its checksum agrees. Tables of an earlier, smaller run of the
 same scenarios count as well: each row group holds up to `GROUP` replications of one scenario (more where there are
-very many, see `MOST_GROUPS`), and the manifest has the digest of each. Between the first table that is renamed and the manifest that describes it, merged.json has them.
+very many, see `MANY`), and the manifest has the digest of each. Between the first table that is renamed and the
+manifest that describes it, merged.json has them.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from dataclasses import dataclass, replace
 from errno import EINVAL, ENOLCK, ENOSYS, ENOTSUP, EOPNOTSUPP
 from functools import cache, lru_cache
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +42,12 @@ from sim.results.tables import with_scenario
 log = logging.getLogger(__name__)
 GROUP = 50
 """Replications of a scenario in a row group of the final tables, so that their bytes do not depend on the blocks."""
-MOST_GROUPS = 200
-"""So many row groups a scenario has at most, by larger ones: what Parquet keeps of each while it writes or reads takes
-2 kB a column, at 10^5 replications of 50 more than the columns themselves."""
+MANY = 10_000
+"""Of more replications, of all scenarios, row groups are larger in proportion, up to ten times: what Parquet keeps of a
+column of a row group while it writes takes about 2 kB, of `runs` in groups of 50 more than the values."""
 TABLES = ("runs", "monthly", "sites")
+MOST = 10**6
+"""Replications of a study."""
 NOT_OFFERED = (EINVAL, ENOLCK, ENOSYS, ENOTSUP, EOPNOTSUPP)
 """Errors of a file system that has no locks, or cannot sync a folder: some that are shared by several machines."""
 
@@ -140,8 +144,14 @@ class Store:
         """
         self.sources.clear()
         _opened.cache_clear()
+        self._take((*self._journalled(), *self._tabled(keys, tables)))
+
+    def _take(self, sources: Iterable[Source]) -> None:
+        """Count these in, but for the replications that are there already."""
         taken = defaultdict[str, set[int]](set)
-        for source in (*self._journalled(), *self._tabled(keys, tables)):
+        for key, there in self.sources.items():
+            taken[key].update(*(one.numbers for one in there))
+        for source in sources:
             if new := source.numbers - taken[source.key]:
                 self.sources[source.key].append(source if new == source.numbers else replace(source, only=new))
             taken[source.key] |= new
@@ -158,7 +168,7 @@ class Store:
                 digests = {name: digest for name, (_, digest) in entry["files"].items()}
             except (ValueError, KeyError, TypeError, AttributeError):  # empty, damaged, or torn when a process was killed
                 continue
-            if not (re.fullmatch("[0-9a-f]+", key) and set(digests) <= set(TABLES) and 0 < last - first <= 10**6):
+            if not (re.fullmatch("[0-9a-f]+", key) and set(digests) <= set(TABLES) and 0 < last - first <= MOST):
                 continue  # it would name files elsewhere, or more replications than there may be
             files = {name: self._part(key, first, last, name) for name in digests}
             damaged = [files[name] for name, digest in digests.items() if _checksum(files[name]) != digest]
@@ -173,7 +183,7 @@ class Store:
         numbers: dict[tuple[int, int], frozenset[int]] = {}
         damaged: set[tuple[int, int]] = set()
         for name, file in files.items():
-            size = tables[name].get("size", GROUP)
+            size = group_size(tables[name])
             for number, (scenario, first, last, digest) in enumerate(tables[name]["groups"]):
                 block = (scenario, first // size)
                 groups[block][name] = number
@@ -191,8 +201,7 @@ class Store:
         """Take what a folder with some replications of the same scenarios has into account; it stays as it is."""
         store = Store(other)
         store.find([scenario["key"] for scenario in manifest["scenarios"]], manifest["tables"])
-        for key, sources in store.sources.items():
-            self.sources[key] += sources
+        self._take(chain.from_iterable(store.sources.values()))
 
     def missing(self, key: str, replications: Sequence[int]) -> list[int]:
         """Which of these replications of a scenario are not there yet."""
@@ -232,8 +241,8 @@ class Store:
         self.merged.unlink(missing_ok=True)  # the manifest has what it said, and what comes now is not what it describes
         sync(self.parts)
         described = {}
-        last = max((source.last for _, source in self._ordered(keys)), default=1)
-        size = size or GROUP * -(-last // (GROUP * MOST_GROUPS))
+        replications = sum(max((one.last for one in self.sources[key]), default=0) for key in keys)
+        size = size or GROUP * min(10, max(1, -(-replications // MANY)))
         for name in TABLES:
             schemas = [schema for source in self._ordered(keys) if (schema := source[1].schema(name))]
             if schemas:
@@ -323,6 +332,25 @@ class Store:
             yield scenario, number, [table for _, table in pending]
             number += 1
             pending = [(last, table) for last, table in pending if last > number * size]
+
+
+def group_size(described: Mapping[str, Any]) -> int:
+    """Replications that a row group of a table holds, from what `merge` said of it.
+
+    Raises
+    ------
+    InputError
+        If that cannot be so.
+    """
+    size = described.get("size", 50)  # before it was said
+    try:
+        groups = described["groups"]
+        possible = size in range(1, MOST + 1) and all(first // size == last // size for _, first, last, _ in groups)
+    except (KeyError, TypeError, ValueError):
+        possible = False
+    if not possible:
+        raise InputError(f"manifest.json: is damaged (row groups of {size!r} replications)")
+    return int(size)
 
 
 def write_whole(file: Path, content: bytes, lasting: bool = True) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sim.errors import InputError
 from sim.results.folder import environment, otherwise
+from sim.study.executor import WorkersDied
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -51,6 +52,25 @@ def connect(address: str) -> Client:
         client.close()
         raise InputError("\n".join(f"cluster: {one}" for one in wrong))
     return client
+
+
+def threads(address: str) -> int:
+    """Threads that its workers have now; at least 1, since a study waits for new ones when all are gone.
+
+    Raises
+    ------
+    WorkersDied
+        If the scheduler is gone.
+    """
+    try:
+        return max(1, sum(connect(address).nthreads().values()))
+    except OSError:  # of which distributed's CommClosedError is one
+        raise _lost(address) from None
+
+
+def _lost(address: str) -> WorkersDied:
+    connect.cache_clear()
+    return WorkersDied(f"the connection to {address} was lost")
 
 
 def _check_encryption(address: str) -> None:
@@ -118,8 +138,6 @@ def run_there(
     from distributed import KilledWorker, as_completed
     from distributed.comm.core import CommClosedError
 
-    from sim.study.executor import WorkersDied
-
     client = connect(address)
     checked = partial(_checked, environment(), task)
     futures = client.map(checked, keys, pure=False)  # a task is run for each, whatever the scheduler has seen before
@@ -134,8 +152,7 @@ def run_there(
     except KilledWorker as error:
         raise WorkersDied(f"workers of the cluster keep dying ({error})") from None
     except (CancelledError, CommClosedError):
-        connect.cache_clear()
-        raise WorkersDied(f"the connection to {address} was lost") from None
+        raise _lost(address) from None
     except Exception as error:  # tasks do not raise: whoever joined cannot even unpack them, or found that it is unfit
         wrong = _differing(client) or [f"a worker could not run the study ({error!r})"]
         raise WorkersDied("; ".join(wrong)) from None

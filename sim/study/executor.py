@@ -97,9 +97,9 @@ def _end_with(parent: int) -> None:
 def workers_for(workers: int, cluster: str | None = None) -> int:
     """Number of processes for a setting in which 0 means one for each core; of a cluster, those it has now."""
     if cluster is not None:
-        from sim.study.cluster import connect
+        from sim.study.cluster import threads
 
-        return sum(connect(cluster).nthreads().values())
+        return threads(cluster)
     return workers or os.cpu_count() or 1
 
 

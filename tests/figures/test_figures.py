@@ -24,6 +24,7 @@ from sim.figures import (
     jobs,
     observations,
     outcome_dots,
+    style,
     sweep_heatmap,
     time_use,
 )
@@ -270,6 +271,31 @@ def test_own_settings_neither_matter_nor_change(run, images, tmp_path):
 
 def test_draw_all_of_one_scenario(images):
     assert [path.name for path in images] == [f"{n}{end}" for n in NAMES for end in ENDS]
+
+
+@pytest.mark.parametrize("which", ["run", "portfolio", "sweep"])
+def test_labels_stand_where_laying_out_for_each_would_put_them(which, request, saved, tmp_path, monkeypatch):
+    """Most are placed without, since laying out takes most of the time of drawing."""
+
+    def labels():
+        draw_all(request.getfixturevalue(which), tmp_path)
+        return {
+            (name, i, text.get_text()): text.get_position()
+            for name, figure in saved.items()
+            for i, axes in enumerate(figure.axes)
+            for text in axes.texts
+        }
+
+    class Nothing(set):
+        def __contains__(self, _):
+            return False
+
+    placed = labels()
+    monkeypatch.setattr(style, "_laid_out", Nothing())
+    laid_out = labels()
+    assert placed.keys() == laid_out.keys()
+    for label, position in placed.items():
+        assert position == pytest.approx(laid_out[label], abs=1e-3), label
 
 
 EXTREMES = {

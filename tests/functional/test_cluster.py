@@ -318,6 +318,17 @@ def test_shards_put_together_are_the_run(shards, serial, tmp_path, capsys, monke
     assert made.manifest["config_digest"] == whole.manifest["config_digest"]
     assert made.manifest["config"]["shard"] is None
     assert "on 31 March 2026" in capsys.readouterr().out
+    assert merge(tmp_path / "all", shards) == 0  # again
+    assert open_run(tmp_path / "all").manifest["replications"] == MANY
+    assert tables(tmp_path / "all") == tables(serial)
+
+
+def test_shards_are_put_to_what_is_there_and_nothing_counts_twice(shards, serial, tmp_path):
+    path = tmp_path / "all"
+    some = config({"replications": MANY // 2, "workers": 1}, end=END, every=1)
+    assert workflow.run(some, "baseline", path, ["sim", "run", f"out={path}"]) == 0
+    assert merge(path, shards) == 0
+    assert tables(path) == tables(serial)
 
 
 def test_a_damaged_shard_is_run_again(shards, serial, tmp_path, caplog):

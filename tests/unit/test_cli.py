@@ -5,10 +5,11 @@ import sys
 
 import pytest
 
+from sim.analysis.words import named
 from sim.config import experiments
 from sim.model.distributions import Distribution
 from sim.model.parameters import walk
-from sim.results.folder import named, open_run
+from sim.results.folder import open_run
 from sim.study import montecarlo
 from tests.helpers import clean_environment, study
 

@@ -354,6 +354,27 @@ def test_bad_arguments(sim, runs, monkeypatch, arguments, words):
     assert words in line
 
 
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["baseline"], "names at least two"),
+        (["stp_staff#1"], "names at least two"),
+        (["prior", "usual/tables"], "is not a run folder"),
+        (["prior", "usual#9"], "usual#9: has no scenario 9"),
+        (["prior", "torn"], "it is not what the manifest describes"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_is_run(sim, runs, copy, monkeypatch, names, words):
+    monkeypatch.chdir(runs)
+    monkeypatch.setattr(workflow, "run", None)
+    file = copy / "tables" / "runs.parquet"
+    file.write_bytes(file.read_bytes()[:-1])
+    code, out, err = sim("compare", *(str(copy) if name == "torn" else name for name in names), "out=cmp")
+    assert (code, out) == (2, "")
+    (line,) = err.splitlines()
+    assert words in line
+
+
 def test_many_differences_of_configuration_are_counted():
     found = [(f"key.{i}", i, "x" * 100) for i in range(compare.SAID + 2)]
     said = compare._configured(found)

@@ -96,8 +96,7 @@ def test_digests_are_enough(sim, copy):
 
 def test_a_prefix(sim, tmp_path, monkeypatch):
     """Row by row where the table is there; of a table that is not, by the digests of whole groups."""
-    for module in (store, reproduce):
-        monkeypatch.setattr(module, "GROUP", 3)
+    monkeypatch.setattr(store, "GROUP", 3)
     path = made(tmp_path / "run", replications=7)
     (path / "tables" / "monthly.parquet").unlink()
     for asked, monthly in ((1, "nothing to compare with"), (3, "identical"), (7, "identical")):
@@ -115,7 +114,7 @@ def test_a_prefix(sim, tmp_path, monkeypatch):
 def test_a_prefix_of_larger_row_groups(sim, tmp_path, monkeypatch):
     """As a run of very many replications has; the part that is run again is laid out like them."""
     monkeypatch.setattr(store, "GROUP", 3)
-    monkeypatch.setattr(store, "MOST_GROUPS", 2)
+    monkeypatch.setattr(store, "MANY", 4)
     path = made(tmp_path / "run", replications=7)
     for name in ("runs", "monthly"):
         (path / "tables" / f"{name}.parquet").unlink()
@@ -141,8 +140,7 @@ def test_several_runs(sim, few, copy, simulate):
 
 def test_a_prefix_with_a_difference(sim, tmp_path, monkeypatch, simulate):
     """What is not run again cannot differ."""
-    for module in (store, reproduce):
-        monkeypatch.setattr(module, "GROUP", 3)
+    monkeypatch.setattr(store, "GROUP", 3)
     path = made(tmp_path / "run", replications=5, tables=["runs"])
     simulate(last=3)
     assert sim("reproduce", path, "replications=3", "workers=1")[0] == 0
@@ -463,7 +461,10 @@ def test_a_changed_configuration_is_told(sim, copy):
         (lambda m: m.update(config=[]), "it lacks config"),
         (lambda m: m["tables"]["runs"].pop("groups"), "it lacks tables.runs"),
         (lambda m: m["tables"].pop("runs"), "it lacks tables.runs"),
-        (lambda m: m["tables"]["runs"].update(size=0), "it lacks tables.runs.size"),
+        (lambda m: m["tables"]["runs"].update(size=0), "row groups of 0 replications"),
+        (lambda m: m["tables"]["runs"].update(size="x"), "row groups of 'x' replications"),
+        (lambda m: m["tables"]["runs"].update(size=2**40), "row groups of 1099511627776 replications"),
+        (lambda m: m["tables"]["runs"].update(size=3), "row groups of 3 replications"),
         (lambda m: m["config"].update(end="soon"), "end: "),
         (lambda m: m["config"]["hiring"].update(magic=1), "hiring.magic: no such key"),
         (lambda m: m.pop("tables"), "is not a run folder"),

@@ -16,41 +16,6 @@ def manifest(**changes):
     return made | changes
 
 
-RUN = ["sim", "run", "experiment=baseline"]
-LEVER = "hiring.attrition.value=[uniform,0.0123456,0.0423456]"
-
-
-@pytest.mark.parametrize(
-    ("command", "said"),
-    [
-        (None, ""),
-        ([], ""),
-        (RUN, ""),
-        (["sim", "run", "--config-dir", "my=dir", "experiment=baseline", "replications=20", "out=x", "workers=2"], ""),
-        ([*RUN, "precision.half_width=3", "tables=[runs]", "seed=3", "fidelity=quick", "title=Mine"], ""),
-        (["sim", "score", "a=b", "seen.csv"], ""),
-        ([*RUN, "calls.applications=60"], ", with calls.applications=60"),
-        ([*RUN, "calls.applications=60", "(second part)"], ", with calls.applications=60"),
-        ([*RUN, "calls.applications=60", "calls.applications=70"], ", with calls.applications=70"),
-        ([*RUN, "+sweep.grid={calls.applications:[1]}"], ", with sweep.grid={calls.applications:[1]}"),
-        ([*RUN, "~goals.hubs_250", "stps=none"], ", with ~goals.hubs_250 and stps=none"),
-        ([*RUN, "a.b=1", "c.d=2", "e.f=3"], ", with a.b=1, c.d=2 and e.f=3"),
-        ([*RUN, "a.b=1", "c.d=2", "e.f=3", "g.h=4", "i.j=5"], ", with a.b=1, c.d=2, e.f=3 and 2 more"),
-        ([*RUN, LEVER], f", with {LEVER[:45]}..."),
-        ([*RUN, "a.b='$x$ <i>'"], ", with a.b='$x$ <i>'"),
-        ([*RUN, "a.b='x\ny\x01\u202ez'"], ", with a.b='x y  z'"),
-    ],
-)
-def test_a_run_is_named_by_the_levers_its_command_moved(command, said):
-    made = {"experiment": "baseline", "title": "Baseline", "command": command}
-    assert folder.named(made) == f"baseline{said}"
-    assert folder.named(made, "title") == f"Baseline{said}"
-
-
-def test_a_run_of_before_commands_were_kept_has_its_name():
-    assert folder.named({"experiment": "baseline"}) == "baseline"
-
-
 def test_a_new_folder_is_made_with_its_parents(tmp_path):
     for path in (tmp_path / "a" / "b", tmp_path / "empty"):
         (tmp_path / "empty").mkdir(exist_ok=True)

@@ -93,12 +93,32 @@ def test_a_run_that_was_extended_is_as_if_made_in_one_go(tmp_path, whole, first)
     assert content(tmp_path) == whole[0]
 
 
+@pytest.mark.parametrize(("replications", "scenarios", "size"), [(40, 1, 10), (41, 1, 20), (20, 3, 20), (900, 1, 100)])
+def test_the_size_of_row_groups_is_by_all_replications_up_to_a_limit(
+    tmp_path, monkeypatch, replications, scenarios, size
+):
+    monkeypatch.setattr(module, "GROUP", 10)
+    monkeypatch.setattr(module, "MANY", 40)
+    keys = [f"{number}" * 64 for number in range(scenarios)]
+    described = fill(tmp_path, [(key, 0, replications) for key in keys], keys)
+    assert {entry["size"] for entry in described.values()} == {size}
+
+
+@pytest.mark.parametrize("size", [0, -50, 1.5, None, "x", [], 2**40, 7])
+def test_row_groups_of_an_impossible_size(tmp_path, size):
+    described = fill(tmp_path, [(A, 0, 120)])
+    for entry in described.values():
+        entry["size"] = size
+    with Store(tmp_path) as store, pytest.raises(InputError, match=r"manifest.json: is damaged \(row groups of"):
+        store.find([A], described)
+
+
 @pytest.mark.parametrize("first", [40, 90, 119])
 def test_of_very_many_replications_the_row_groups_are_larger(tmp_path, monkeypatch, first):
-    """So that their number is bounded; a run that was extended is still as if made in one go, larger or smaller."""
+    """A run that was extended is still as if made in one go."""
     fill(tmp_path / "small", [(A, 0, 120)])
-    monkeypatch.setattr(module, "GROUP", 1)
-    monkeypatch.setattr(module, "MOST_GROUPS", 4)
+    monkeypatch.setattr(module, "GROUP", 10)
+    monkeypatch.setattr(module, "MANY", 40)
     described = fill(tmp_path / "once", [(A, 0, 60), (A, 60, 120)])
     assert {entry["size"] for entry in described.values()} == {30}
     assert [group[1:3] for group in described["runs"]["groups"]] == [(0, 29), (30, 59), (60, 89), (90, 119)]

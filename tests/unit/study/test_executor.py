@@ -4,13 +4,14 @@ import logging
 import os
 import random
 import signal
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from sim.study import executor
+from sim.study import cluster, executor
 from sim.study.executor import run_tasks
 from tests.helpers import workers
 
@@ -117,3 +118,25 @@ def test_a_task_that_always_kills_its_worker_ends_the_run(monkeypatch):
     monkeypatch.setattr(executor, "ATTEMPTS", 2)
     with pytest.raises(RuntimeError, match="workers keep dying, for lack of memory perhaps"):
         list(run_tasks(always_killed, range(5), 2))
+
+
+@pytest.mark.parametrize("threads", [{}, {"a": 2, "b": 1}])
+def test_a_cluster_without_workers_is_waited_for(monkeypatch, threads):
+    """The number of its threads decides how a study is cut into blocks, so it is never none."""
+    monkeypatch.setattr(cluster, "connect", lambda _: SimpleNamespace(nthreads=lambda: threads))
+    assert executor.workers_for(0, "tcp://127.0.0.1:1") == max(1, sum(threads.values()))
+
+
+def test_a_scheduler_that_is_lost_between_two_looks(monkeypatch):
+
+    def lost():
+        raise OSError("closed")
+
+    @lru_cache(maxsize=1)
+    def connect(_):
+        return SimpleNamespace(nthreads=lost)
+
+    monkeypatch.setattr(cluster, "connect", connect)
+    with pytest.raises(executor.WorkersDied, match=r"the connection to tcp://127\.0\.0\.1:1 was lost"):
+        executor.workers_for(0, "tcp://127.0.0.1:1")
+    assert connect.cache_info().currsize == 0  # the next study connects anew
