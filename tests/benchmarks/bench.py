@@ -422,7 +422,8 @@ WHY = {
     "hubs": "Events are in proportion to hubs. A bare SimPy loop with a process a hub and as many events grows with an "
     "exponent of {bare_exponent:.2f}. Taking the next event from SimPy's queue, and a hub from its list of who holds a "
     "place, are {queue_few:.0f}% of a replication of the fewest hubs and {queue_many:.0f}% of one of the most (in a "
-    "profile); the rest is presumably memory that no longer fits the processor's caches.",
+    "profile); the rest is Python's garbage collector, which has more to look through, and presumably memory that no "
+    "longer fits the processor's caches.",
     "reading": "While replications run, blocks go to files as they come. The summary reads the table `runs` whole, and "
     "figures `monthly` and `sites`: these grow with the replications.",
     "memory": "Sites are kept until the end: their dates are the table `sites`.",
