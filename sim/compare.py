@@ -53,6 +53,9 @@ def compare_runs(
     ready = sum(len(there[name]) for name in names if name in there)
     made = _make([name for name in names if name not in there], path, overrides, own, ready)
     sides = [side for name in names for side in (there[name] if name in there else _sides(name, made))]
+    levers = [words.named({**side.run.manifest, "experiment": ""}) for side in sides]
+    if len(set(levers)) > 1:
+        sides = [side._replace(name=side.name + moved) for side, moved in zip(sides, levers, strict=True)]
     goals, columns, remarks = fair(sides)
     base, pairs = sides[0], against_first(sides, columns, goals)
     configured = {side.name: list(differences(base.config, side.config)) for side in sides[1:]}
@@ -68,6 +71,11 @@ def compare_runs(
                 on = words.day(date.fromisoformat(one.name.partition("@")[2])) if not one.is_goal else ""
                 print(f"  {verdict(one, labels.get(one.name, f'{words.name(one.metric)} on {on}'))}")
         print(f"  {narrowing(found)}")
+    if any(one.distinct and one.low < 0 < one.high for found in pairs.values() for one in found):
+        print(
+            "Intervals hold for all comparisons together. Where one holds 0 and the difference is told apart all the "
+            "same, the sharper test for that (Holm's) decides."
+        )
     path.mkdir(parents=True, exist_ok=True)
     _write(path, base, pairs, configured, remarks)
     from sim.figures import comparison

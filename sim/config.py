@@ -588,6 +588,8 @@ def _composition_message(error: Exception, overrides: list[str]) -> str:
 def _one_line(error: object) -> str:
     """Hydra's message on one line, without its search path and links."""
     text = " ".join(str(error).split())
+    if found := re.match("Error parsing override '(.*)' missing EQUAL", text):
+        return _cut(f"{found[1]}: settings are KEY=VALUE, without spaces around the =, as in experiment=baseline")
     return _cut(text.split(" Config search path:")[0].split(" See https:")[0])
 
 

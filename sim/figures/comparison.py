@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import reduce
 from math import isfinite
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
+from numpy.typing import NDArray
 
 from sim.analysis import words
 from sim.analysis.compare import Difference
 from sim.analysis.goals import Goal
 from sim.analysis.reached import reached_by
-from sim.analysis.tables import finished, has_paths, national, reached
+from sim.analysis.tables import finished, has_paths, national, of_scenario, reached
 from sim.figures import style
 from sim.figures.fan import mark_dates, time_axis
 from sim.figures.style import Label
@@ -54,6 +57,8 @@ def draw(
         Name of every other side -> its differences from the base.
     """
     manifests = [side.run.manifest for side in sides]
+    runs = [finished(side.runs()) for side in sides]
+    shared = reduce(np.intersect1d, [table.column("replication").to_numpy() for table in runs])
     named = [f"{side.run.path}#{side.scenario}" if len(side.run.manifest["scenarios"]) > 1 else str(side.run.path)
              for side in sides]  # fmt: skip
     source = SimpleNamespace(
@@ -61,7 +66,7 @@ def draw(
             "experiment": " / ".join(side.name for side in sides),
             "title": "Comparison",
             "seed": manifests[0]["seed"],
-            "replications": min(manifest["replications"] for manifest in manifests),
+            "replications": shared.size,
             "config_digest": " / ".join(dict.fromkeys(manifest["config_digest"] for manifest in manifests)),
             **{key: manifests[0].get(key) for key in ("version", "commit", "dirty")},  # it is said where they differ
             "command": manifests[0]["command"]
@@ -70,17 +75,32 @@ def draw(
         }
     )
     paths = _forest(source, sides[0].name, pairs, folder)
-    if all(style.has(side.run, "monthly") for side in sides):
-        paths = [*_fans(source, sides, goals, folder), *_chances(source, sides, goals, folder), *paths]
+    if shared.size and all(style.has(side.run, "monthly") for side in sides):
+        runs = [table.filter(np.isin(table.column("replication").to_numpy(), shared)) for table in runs]
+        monthly = _monthly(sides, shared)
+        fans = _fans(source, sides, monthly, goals, folder)
+        paths = [*fans, *_chances(source, sides, runs, monthly, goals, folder), *paths]
     return paths
 
 
-def _fans(source: Any, sides: Sequence[Any], goals: Sequence[Goal], folder: Path) -> list[Path]:
+def _monthly(sides: Sequence[Any], shared: NDArray[np.int32]) -> list[pa.Table]:
+    """Monthly rows of every side, of the replications and up to the date that all have."""
+    tables = [of_scenario(side.run.table("monthly"), side.scenario) for side in sides]
+    dates = [table.column("month_end").to_numpy() for table in tables]
+    last = min(days.max() for days in dates)
+    return [
+        table.filter((days <= last) & np.isin(table.column("replication").to_numpy(), shared))
+        for table, days in zip(tables, dates, strict=True)
+    ]
+
+
+def _fans(
+    source: Any, sides: Sequence[Any], monthly: Sequence[pa.Table], goals: Sequence[Goal], folder: Path
+) -> list[Path]:
     """Medians and middle 80% of every side on the same axes, a panel a metric."""
-    monthly = [side.run.table("monthly") for side in sides]
     systems = [set(table["kind"].unique().to_pylist()) for table in monthly]
     metrics = [m for m in FANS if m in ("hubs_open", "jobs_supported.hub") or all(len(s) > 1 for s in systems)]
-    caption = "Lines: medians; shades: the middle 80% of the runs of each. Goals dashed."
+    caption = f"Lines: medians; shades: the middle 80% of the runs of each.{' Goals dashed.' if goals else ''}"
     rows = -(-len(metrics) // 2)
     figure = style.new_figure(10.5, 1.0 + 4.2 * rows, source, caption)
     all_axes = figure.subplots(rows, 2, squeeze=False).ravel()
@@ -112,7 +132,14 @@ def _fans(source: Any, sides: Sequence[Any], goals: Sequence[Goal], folder: Path
     return style.save(figure, folder, "compare_fans", source, columns)
 
 
-def _chances(source: Any, sides: Sequence[Any], goals: Sequence[Goal], folder: Path) -> list[Path]:
+def _chances(
+    source: Any,
+    sides: Sequence[Any],
+    runs: Sequence[pa.Table],
+    monthly: Sequence[pa.Table],
+    goals: Sequence[Goal],
+    folder: Path,
+) -> list[Path]:
     """Share of runs that reached each goal by date, every side on the same axes, a panel a goal."""
     levels: dict[tuple[str, float], list[Goal]] = {}
     for goal in goals:
@@ -121,22 +148,21 @@ def _chances(source: Any, sides: Sequence[Any], goals: Sequence[Goal], folder: P
     if not levels:
         return []
     caption = "Share of runs that reached each goal by each date; shades: 95% intervals at each single date (Wilson)."
-    rows = -(-len(levels) // 2)
-    figure = style.new_figure(10.5, 1.0 + 3.4 * rows, source, caption)
-    all_axes = figure.subplots(rows, 2, squeeze=False).ravel()
+    lines = -(-len(levels) // 2)
+    figure = style.new_figure(10.5, 1.0 + 3.4 * lines, source, caption)
+    all_axes = figure.subplots(lines, 2, squeeze=False).ravel()
     columns: dict[str, list[Any]] = {
         name: [] for name in ("metric", "level", "side", "date", "probability", "low", "high")
     }
     marks: list[tuple[Axes, set[date]]] = []
     for axes, ((metric, level), same) in zip(all_axes, levels.items(), strict=False):
         labels = []
-        for side, colour in zip(sides, style.PALETTE, strict=False):
-            monthly = side.run.table("monthly")
-            if not has_paths(monthly, "hubs_open"):
+        for side, rows, table, colour in zip(sides, runs, monthly, style.PALETTE, strict=False):
+            if not has_paths(table, "hubs_open"):
                 continue
-            grid = national(monthly, "hubs_open", side.scenario).dates
+            grid = national(table, "hubs_open", side.scenario).dates
             mine = next(g for g in side.goals if (g.metric, g.level, g.by) == (metric, level, same[0].by))
-            curve = reached_by(reached(finished(side.runs()), mine), grid)
+            curve = reached_by(reached(rows, mine), grid)
             dates = grid.tolist()
             axes.fill_between(
                 dates, 100 * curve.low, 100 * curve.high, step="post", color=colour, alpha=0.12, linewidth=0

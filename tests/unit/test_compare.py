@@ -5,11 +5,13 @@ import json
 import re
 import shutil
 from contextlib import redirect_stdout
+from datetime import date
 from io import StringIO
 from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from scipy import stats
@@ -180,6 +182,39 @@ def test_three_runs_and_a_goal(sim, tmp_path, undrawn):
         assert float(row["difference"]) == pytest.approx(float(row["b"]) - float(row["a"]))
 
 
+def test_figures_show_the_replications_and_dates_that_all_have(sim, runs, tmp_path):
+    """Else what stands at the end of a line is the value of another day, and a gap that of other luck."""
+    later = "2026-06-30"
+    cfg = config({"replications": 5, "rollout.committee": 1}, end=later)
+    workflow.run(cfg | {"goals": {}, "record_on": [DAY]}, "baseline", tmp_path / "longer")
+    code, out, _ = sim("compare", runs / "usual", tmp_path / "longer", f"out={tmp_path / 'cmp'}")
+    assert code == 0
+    assert "Compared: the 5 replications that all have." in out
+    with (tmp_path / "cmp" / "figures" / "compare_fans.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["metric"] == "hubs_open"]
+    assert {max(row["date"] for row in rows if row["side"] == side) for side in ("usual", "longer")} == {DAY}
+    monthly = open_run(runs / "usual").table("monthly")
+    wanted = pc.and_(pc.equal(monthly["month_end"], date.fromisoformat(DAY)), pc.less(monthly["replication"], 5))
+    open_then = monthly.filter(wanted).group_by("replication").aggregate([("open", "sum")])["open_sum"].to_numpy()
+    (last,) = [row for row in rows if (row["side"], row["date"]) == ("usual", DAY)]
+    assert float(last["p50"]) == np.median(open_then)
+    made = read_provenance(tmp_path / "cmp" / "figures" / "compare_fans.png")
+    assert made["replications"] == 5
+    assert "dashed" not in made["caption"]
+
+
+def test_an_interval_that_holds_none_though_told_apart_is_explained(sim, runs, tmp_path, undrawn, monkeypatch):
+    said = "Where one holds 0 and the difference is told apart all the same"
+    assert (said in sim("compare", runs / "usual", runs / "slow", f"out={tmp_path / 'as_is'}")[1]) is False
+    against = compare.against_first
+
+    def wider(*given):
+        return {name: [one._replace(low=-1.0, high=1.0) for one in found] for name, found in against(*given).items()}
+
+    monkeypatch.setattr(compare, "against_first", wider)
+    assert said in sim("compare", runs / "usual", runs / "slow", f"out={tmp_path / 'wider'}")[1]
+
+
 def test_the_same_run_twice(sim, runs, copy, tmp_path):
     code, out, err = sim("compare", runs / "usual", runs / "usual")
     assert (code, out) == (2, "")
@@ -247,6 +282,18 @@ def test_what_is_run_first_is_said_before(sim, runs, monkeypatch):
     ]
     ((name, path, command),) = begun
     assert (name, path.name, "calls.applications=60" in command) == ("stp_staff", "cmp_stp_staff", True)
+
+
+def test_sides_are_named_by_the_levers_that_tell_them_apart(sim, tmp_path, undrawn):
+    for name, lever in (("one", "hiring.attrition=0.02"), ("two", "hiring.attrition=0.03")):
+        short = ("replications=2", f"end={DAY}", "goals=none", "workers=1", "tables=[runs]", "figures=false")
+        assert sim("run", lever, *short, f"out={tmp_path / name}")[0] == 0
+    _, out, _ = sim("compare", tmp_path / "one", tmp_path / "two", f"out={tmp_path / 'cmp'}")
+    two, one = (
+        f"{name}, with hiring.attrition=0.0{n}, end={DAY} and goals=none" for name, n in (("two", 3), ("one", 2))
+    )
+    assert out.startswith(f"{two} against {one} (2 pairs):")
+    assert {row["side"] for row in rows_of(tmp_path / "cmp")} == {two}
 
 
 def test_of_run_folders_nothing_is_run_or_said_first(sim, runs, tmp_path, undrawn):
