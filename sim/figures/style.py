@@ -160,7 +160,7 @@ def new_figure(width: float, height: float, run: Run, caption: str) -> Figure:
     name = words.cut(words.named(manifest), 3 * characters)
     source = (
         f"{name}: seed {manifest['seed']}, n = {runs_a_scenario(manifest)}, "
-        f"config {manifest['config_digest'][:12]}, sim {manifest['version']}"
+        f"config {' / '.join(one[:12] for one in manifest['config_digest'].split(' / '))}, sim {manifest['version']}"
     )
     said = textwrap.wrap(caption, characters)
     lines = said + textwrap.wrap(source, characters)

@@ -76,10 +76,10 @@ def test_levers_are_said_below_a_figure(run, tmp_path, cut_off, width):
 @style.styled
 def test_the_names_of_many_leave_room_for_the_figure(run):
     names = " / ".join(f"sweep: calls.applications={number}" for number in range(100))
-    many = SimpleNamespace(manifest=run.manifest | {"experiment": names})
+    many = SimpleNamespace(manifest=run.manifest | {"experiment": names, "config_digest": f"{'a' * 64} / {'b' * 64}"})
     _, *source = (text.get_text() for text in style.new_figure(9.5, 4, many, "A caption.").texts)
     assert 2 < len(source) < 6
-    assert " ".join(source).endswith("...: seed 2027, n = 60, config 0123456789ab, sim 0.1.0")
+    assert " ".join(source).endswith(f"...: seed 2027, n = 60, config {'a' * 12} / {'b' * 12}, sim 0.1.0")
 
 
 def test_csv_reads_back_exactly(run, tmp_path):

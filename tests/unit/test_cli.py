@@ -51,6 +51,13 @@ def test_parameters_lists_every_one_with_unit_and_source(sim):
             assert word in table[path], path
 
 
+@pytest.mark.parametrize("words", [["baseline"], ["calls.applications", "=", "60"]])
+def test_a_word_that_sets_nothing(sim, words):
+    code, out, err = sim("run", *words)
+    assert (code, out) == (2, "")
+    assert err == f"{words[0]}: settings are KEY=VALUE, without spaces around the =, as in experiment=baseline\n"
+
+
 def test_parameters_of_an_experiment_with_overrides(sim):
     _, out, _ = sim("parameters", "experiment=official_plan", "hiring.attrition=0.123")
     table = {line.split()[0]: line for line in out.splitlines()}
