@@ -81,7 +81,7 @@ BAD = [
     (["run", "exports=nonsuch"], ["exports", "nonsuch", "official survey"]),
     (["run", "+sweep.grid={calls.aplications:[1,2]}"], ["calls.aplications", "did you mean calls.applications?"]),
     (["run", "+sweep.grid={calls.applications:[]}"], ["sweep.grid.calls.applications", "at least one value", "[]"]),
-    (["run", "replications"], ["replications", "EQUAL"]),
+    (["run", "replications"], ["replications: ", "KEY=VALUE"]),
     (["run", "rollout.evaluation.value=[pert,1,3,8"], ["[pert,1,3,8"]),
     (["run", "=3"], ["=3"]),
     (["run", "--config-dir", "nosuch", "replications=1"], ["--config-dir", "a folder", "nosuch"]),
