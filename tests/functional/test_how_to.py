@@ -86,5 +86,5 @@ def test_an_experiment_of_ones_own(said):
     assert (manifest["experiment"], manifest["title"]) == ("larger_committee", "Larger committee")
     assert manifest["config"]["rollout"]["committee"]["value"] == 160
     assert manifest["command"][2:5] == ["--config-dir", "mydir", "experiment=larger_committee"]
-    assert "larger against mine (4 pairs):" in found[-1]
+    assert "larger against mine, with end=2027-12-31 (4 pairs):" in found[-1]
     assert "rollout.committee.value 80 -> 160" in found[-1]
