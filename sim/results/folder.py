@@ -30,6 +30,7 @@ PLATFORM = ("python", "machine", "libc", "libraries")
 """What `environment` says beside the code: where it differs, the last digits of a result may."""
 ENVIRONMENT = ("version", "commit", "dirty", "sources", *PLATFORM)
 
+
 @dataclass(frozen=True)
 class Run:
     """A finished run, read from its folder: manifest and summary once, as they are when first asked for."""
@@ -206,7 +207,8 @@ def _whole(earlier: Mapping[str, Any], manifest: Mapping[str, Any], store: Store
         earlier["status"] in ("complete", "failed")
         and earlier["config"]["replications"] == manifest["config"]["replications"]
         and wanted <= keys
-        and sum(len(one.numbers) for sources in store.sources.values() for one in sources) == earlier["tables"]["runs"]["rows"]
+        and sum(len(one.numbers) for sources in store.sources.values() for one in sources)
+        == earlier["tables"]["runs"]["rows"]
     )
 
 

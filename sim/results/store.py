@@ -43,8 +43,8 @@ log = logging.getLogger(__name__)
 GROUP = 50
 """Replications of a scenario in a row group of the final tables, so that their bytes do not depend on the blocks."""
 MANY = 10_000
-"""Of more replications, of all scenarios, row groups are larger in proportion, up to ten times: what Parquet keeps of a
-column of a row group while it writes takes about 2 kB, of `runs` in groups of 50 more than the values."""
+"""Of more replications, of all scenarios, row groups are larger in proportion, up to ten times: what Parquet keeps of
+each while it writes, and the footer that it reads, are memory too (`make bench`: what a merge takes)."""
 TABLES = ("runs", "monthly", "sites")
 MOST = 10**6
 """Replications of a study."""
@@ -166,7 +166,7 @@ class Store:
                 entry = json.loads(line)
                 key, first, last = str(entry["key"]), int(entry["first"]), int(entry["last"])
                 digests = {name: digest for name, (_, digest) in entry["files"].items()}
-            except (ValueError, KeyError, TypeError, AttributeError):  # empty, damaged, or torn when a process was killed
+            except (ValueError, KeyError, TypeError, AttributeError):  # empty, damaged, or torn by a kill
                 continue
             if not (re.fullmatch("[0-9a-f]+", key) and set(digests) <= set(TABLES) and 0 < last - first <= MOST):
                 continue  # it would name files elsewhere, or more replications than there may be
@@ -238,7 +238,8 @@ class Store:
 
         Whoever is killed before the manifest has these finds them by `settle`.
         """
-        self.merged.unlink(missing_ok=True)  # the manifest has what it said, and what comes now is not what it describes
+        # What it said is in the manifest, and what comes now is not what it describes.
+        self.merged.unlink(missing_ok=True)
         sync(self.parts)
         described = {}
         replications = sum(max((one.last for one in self.sources[key]), default=0) for key in keys)

@@ -73,9 +73,7 @@ def test_what_did_not_happen_is_null_and_never_nan(tables):
 def test_a_share_of_nobody_is_null():
     row = {"women_share@2026-01-01": float("nan"), "reached.goal": None}
     runs = build([Outcome(0, row, [], [], None, None)], START)["runs"]
-    assert runs.to_pylist() == [
-        {"replication": 0, "error": None, "women_share@2026-01-01": None, "reached.goal": None}
-    ]
+    assert runs.to_pylist() == [{"replication": 0, "error": None, "women_share@2026-01-01": None, "reached.goal": None}]
 
 
 def test_errors_are_their_last_line():
